@@ -1,0 +1,521 @@
+#include "coordinator/coordinator.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <future>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "base/check.hpp"
+#include "base/version.hpp"
+#include "coordinator/fingerprint.hpp"
+#include "coordinator/house.hpp"
+#include "coordinator/live_transaction.hpp"
+#include "coordinator/purger.hpp"
+#include "coordinator/sweeper.hpp"
+#include "coordinator/validate.hpp"
+#include "protocol/xid.hpp"
+
+namespace assent::coordinator {
+namespace {
+
+/// How exact deadlines and retries are.
+constexpr std::chrono::milliseconds kTick{10};
+constexpr std::chrono::milliseconds kPurgePeriod{1'000};
+/// Ended transactions whose outcome txn.status still tells by gtrid.
+constexpr std::size_t kRecentMax = 10'000;
+/// After the drain, for the cancelled ones to roll back.
+constexpr std::chrono::milliseconds kCancelGrace{2'000};
+
+/// Unguessable. From the kernel in chunks, since one call costs as much as all else here.
+std::uint64_t random_64() {
+  thread_local std::array<std::uint64_t, 32> pool;
+  thread_local std::size_t left = 0;
+  if (left == 0) {
+    ASSENT_CHECK(::getrandom(pool.data(), sizeof(pool), 0) == static_cast<ssize_t>(sizeof(pool)));
+    left = pool.size();
+  }
+  return pool[--left];
+}
+
+std::vector<std::uint32_t> slots_of(const std::vector<ports::Participant*>& participants) {
+  std::vector<std::uint32_t> slots;
+  for (const auto* participant : participants) slots.push_back(participant->info().sessions_max);
+  return slots;
+}
+
+}  // namespace
+
+class Coordinator::Impl {
+ public:
+  Impl(Settings settings, ports::LogState recovered, ports::DecisionLog& log,
+       std::vector<ports::Participant*> participants)
+      : settings_(std::move(settings)),
+        recovered_(std::move(recovered)),
+        participants_(std::move(participants)),
+        house_(new House{.log = log,
+                         .admission = Admission(slots_of(participants_)),
+                         .registry = Registry(settings_.live_transactions_max, kRecentMax),
+                         .keys = IdempotencyIndex(settings_.idempotency_keys_max)}) {
+    ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
+    for (std::size_t i = 0; i < participants_.size(); ++i) {
+      places_[participants_[i]->name()] = {participants_[i], static_cast<Admission::ParticipantIndex>(i)};
+    }
+    ASSENT_CHECK(places_.size() == participants_.size());
+  }
+
+  ~Impl() {
+    stop();
+    house_->registry.clear();
+  }
+
+  Status start();
+  void submit(Transaction transaction, SubmitDone done);
+  Result<TransactionStatus> status_of_gtrid(const std::string& gtrid) const;
+  Result<TransactionStatus> status_of_key(const std::string& key) const;
+  std::vector<TransactionStatus> list(std::size_t max) const;
+  std::vector<ParticipantInfo> participants() const;
+  ServerInfo info() const;
+  std::size_t stop();
+
+ private:
+  enum class State : std::uint8_t { starting, serving, draining, stopped };
+
+  Result<std::vector<Result<ports::Inspection>>> inspect_all();
+  Status refuse_wrong_log(const std::vector<Result<ports::Inspection>>& inspections) const;
+  Status force_epoch();
+  Status resume_decided();
+  void caretake();
+  void purge();
+  std::size_t unanswered() const;
+  /// Waits until every client has its answer. False if `bound` passed first.
+  bool wait_answered(std::chrono::milliseconds bound);
+  std::optional<Error> refusal() const;
+
+  const Settings settings_;
+  const ports::LogState recovered_;
+  const std::vector<ports::Participant*> participants_;
+  std::map<std::string, Place> places_;
+  const std::shared_ptr<House> house_;
+  std::uint32_t epoch_ = 0;
+  const base::SteadyTime started_at_ = base::SteadyClock::now();
+
+  std::atomic<State> state_{State::starting};
+  /// Held while a transaction gets its number and enters the registry: who holds it sees every number below
+  /// `next_sequence_` either in there or over.
+  std::mutex numbering_mutex_;
+  std::uint64_t next_sequence_ = 1;
+  std::atomic<std::uint64_t> submitted_{0};
+  std::atomic<std::uint64_t> overloaded_{0};
+
+  std::vector<std::shared_ptr<Sweeper>> sweepers_;  ///< By participant.
+  std::vector<std::shared_ptr<Purger>> purgers_;
+
+  std::mutex caretaker_mutex_;
+  std::condition_variable caretaker_wake_;
+  std::vector<ports::Participant*> came_up_;
+  bool caretaker_stop_ = false;
+  std::thread caretaker_;
+};
+
+Status Coordinator::Impl::start() {
+  auto inspections = inspect_all();
+  if (!inspections.ok()) return std::move(inspections).error();
+  if (auto fits = refuse_wrong_log(*inspections); !fits.ok()) return fits;
+
+  epoch_ = recovered_.epoch;
+  for (const auto& inspection : *inspections) {
+    if (inspection.ok() && inspection->owner) epoch_ = std::max(epoch_, inspection->owner->epoch);
+  }
+  ++epoch_;
+  if (auto forced = force_epoch(); !forced.ok()) return forced;
+  house_->keys.restore(recovered_);
+  if (auto resumed = resume_decided(); !resumed.ok()) return resumed;
+
+  const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
+  for (auto* participant : participants_) {
+    sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, epoch_, *participant));
+    purgers_.push_back(std::make_shared<Purger>(house_, settings_.coordinator_id, first_epoch, *participant));
+  }
+  caretaker_ = std::thread([this] { caretake(); });
+  for (auto* participant : participants_) {
+    participant->enrol(recovered_.log_id, epoch_, [this, participant] {
+      const std::lock_guard lock(caretaker_mutex_);
+      came_up_.push_back(participant);
+      caretaker_wake_.notify_one();
+    });
+  }
+  state_ = State::serving;
+  spdlog::info("coordinator '{}' serves in epoch {}; {} decided transactions to finish", settings_.coordinator_id,
+               epoch_, recovered_.live.size());
+  return Ok{};
+}
+
+Result<std::vector<Result<ports::Inspection>>> Coordinator::Impl::inspect_all() {
+  if (!recovered_.coordinator.empty() && recovered_.coordinator != settings_.coordinator_id) {
+    return Error{Errc::conflict,
+                 "the log belongs to the coordinator '" + recovered_.coordinator + "', the configuration says '" +
+                     settings_.coordinator_id +
+                     "': set coordinator.id back, or give this one a log.directory of its own",
+                 false};
+  }
+  std::vector<std::future<Result<ports::Inspection>>> waiting;
+  for (auto* participant : participants_) {
+    auto promise = std::make_shared<std::promise<Result<ports::Inspection>>>();
+    waiting.push_back(promise->get_future());
+    participant->inspect([promise](Result<ports::Inspection> seen) { promise->set_value(std::move(seen)); });
+  }
+  std::vector<Result<ports::Inspection>> inspections;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    inspections.push_back(waiting[i].get());
+    if (!inspections.back().ok()) {
+      spdlog::warn("participant '{}' could not be looked at and is left until it is reachable: {}",
+                   participants_[i]->name(), inspections.back().error().what);
+    }
+  }
+  return inspections;
+}
+
+Status Coordinator::Impl::refuse_wrong_log(const std::vector<Result<ports::Inspection>>& inspections) const {
+  for (std::size_t i = 0; i < inspections.size(); ++i) {
+    if (!inspections[i].ok() || !inspections[i]->owner) continue;
+    const auto& owner = *inspections[i]->owner;
+    const auto in_doubt = inspections[i]->in_doubt.size();
+    const auto& name = participants_[i]->name();
+    if (owner.log_id != recovered_.log_id && in_doubt > 0) {
+      return Error{Errc::conflict,
+                   "participant '" + name + "' holds " + std::to_string(in_doubt) +
+                       " branches in doubt of coordinator '" + settings_.coordinator_id +
+                       "' that another log decided (last written on host '" + owner.host +
+                       "'). This log does not know their outcome and would roll them back. Put the old log back into "
+                       "log.directory; if it is lost, settle the branches with the recovery tool, assentctl, first",
+                   false};
+    }
+    if (owner.log_id == recovered_.log_id && owner.epoch > recovered_.epoch) {
+      return Error{Errc::conflict,
+                   "participant '" + name + "' has seen epoch " + std::to_string(owner.epoch) + " of coordinator '" +
+                       settings_.coordinator_id + "' on host '" + owner.host + "', this log knows only " +
+                       std::to_string(recovered_.epoch) +
+                       ": it is a copy or was restored, and lacks decisions. Start with the newest log instead",
+                   false};
+    }
+  }
+  return Ok{};
+}
+
+Status Coordinator::Impl::force_epoch() {
+  std::promise<Status> forced;
+  auto result = forced.get_future();
+  house_->log.append_forced(ports::EpochStarted{settings_.coordinator_id, epoch_, base::wall_clock_ms()},
+                            [&forced](Status status) { forced.set_value(std::move(status)); });
+  return result.get();
+}
+
+Status Coordinator::Impl::resume_decided() {
+  for (const auto& [gtrid, decision] : recovered_.live) {
+    std::vector<Place> places;
+    for (const auto& name : decision.decision.participants) {
+      const auto found = places_.find(name);
+      if (found == places_.end()) {
+        return Error{Errc::conflict,
+                     "the log holds the committed transaction " + gtrid + " with a branch at participant '" + name +
+                         "', which the configuration does not name: add it back until the transaction has ended",
+                     false};
+      }
+      places.push_back(found->second);
+    }
+    house_->registry.insert(std::make_shared<LiveTransaction>(house_, decision, std::move(places)), true);
+  }
+  return Ok{};
+}
+
+std::optional<Error> Coordinator::Impl::refusal() const {
+  if (state_ != State::serving) {
+    return Error{Errc::shutting_down, "the coordinator is not taking transactions now; retry later", true};
+  }
+  switch (house_->log.condition()) {
+    case ports::LogCondition::accepting: return std::nullopt;
+    case ports::LogCondition::reserve_only:
+      return Error{Errc::log_full, "the log's disk is full; running transactions finish, new ones wait for room", true};
+    case ports::LogCondition::poisoned:
+      return Error{Errc::log_indeterminate,
+                   "the log failed to reach its disk; the coordinator takes no more work and must be restarted", false};
+  }
+  return std::nullopt;
+}
+
+void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
+  ++submitted_;
+  if (auto refused = refusal()) return done(std::move(*refused));
+  const auto key = transaction.idempotency_key;
+  const auto print = key.empty() ? 0 : fingerprint(transaction);
+  if (!key.empty()) {
+    auto claim = house_->keys.claim(key, print, done);
+    if (auto* error = std::get_if<Error>(&claim)) return done(std::move(*error));
+    if (std::holds_alternative<IdempotencyIndex::Attached>(claim)) return;
+    if (auto* first = std::get_if<TransactionResult>(&claim)) {
+      // What is kept is as of the first answer; while it is alive, more is known.
+      if (const auto live = house_->registry.find(first->gtrid)) return done(live->result());
+      if (first->outcome == Outcome::committed) {
+        first->settled = true;
+        for (auto& branch : first->branches) {
+          if (branch.state != BranchState::unproven) branch.state = BranchState::committed;
+        }
+      }
+      return done(std::move(*first));
+    }
+  }
+  const auto fail = [&](Error error) {
+    if (!key.empty()) house_->keys.abandon(key, error);
+    done(std::move(error));
+  };
+  auto places = validate(transaction, settings_, places_);
+  if (!places.ok()) return fail(std::move(places).error());
+
+  std::shared_ptr<LiveTransaction> live;
+  {
+    const std::lock_guard lock(numbering_mutex_);
+    auto gtrid =
+        protocol::format_gtrid({settings_.coordinator_id, epoch_, next_sequence_, random_64(), transaction.protocol});
+    if (!key.empty()) house_->keys.set_gtrid(key, gtrid);
+    const auto deadline = base::SteadyClock::now() + transaction.timeout;
+    live = std::make_shared<LiveTransaction>(house_, std::move(gtrid), std::move(transaction), print,
+                                             std::move(*places), deadline, done);
+    // Asked again, since stop() may have looked into the registry in between.
+    if (state_ != State::serving || !house_->registry.insert(live, false)) {
+      live.reset();
+    } else {
+      ++next_sequence_;
+    }
+  }
+  if (!live) {
+    if (auto refused = refusal()) return fail(std::move(*refused));
+    ++overloaded_;
+    return fail({Errc::overloaded,
+                 std::to_string(settings_.live_transactions_max) +
+                     " transactions are alive, which is the bound; nothing was run. Retry after a pause",
+                 true});
+  }
+  live->submit();
+}
+
+Result<TransactionStatus> Coordinator::Impl::status_of_gtrid(const std::string& gtrid) const {
+  if (const auto live = house_->registry.find(gtrid)) return live->status();
+  if (auto recent = house_->registry.recent(gtrid)) return std::move(*recent);
+  return Error{
+      Errc::not_found,
+      "no transaction '" + gtrid +
+          "' is alive or lately ended here. It ended longer ago, or was never decided, and then it was rolled back",
+      false};
+}
+
+Result<TransactionStatus> Coordinator::Impl::status_of_key(const std::string& key) const {
+  if (const auto gtrid = house_->keys.gtrid_of(key)) {
+    if (auto status = status_of_gtrid(*gtrid); status.ok()) return status;
+  }
+  if (const auto first = house_->keys.find(key)) {
+    TransactionStatus status;
+    status.gtrid = first->gtrid;
+    status.outcome = first->outcome;
+    // It is not alive any more, so nothing of it is left to settle.
+    status.settled = true;
+    status.idempotency_key = key;
+    status.cause = first->cause;
+    for (const auto& branch : first->branches) {
+      const auto state = first->outcome == Outcome::committed && branch.state != BranchState::unproven
+                             ? BranchState::committed
+                             : branch.state;
+      status.branches.push_back({branch.participant, state, ""});
+    }
+    return status;
+  }
+  return Error{Errc::not_found,
+               "no transaction is kept for the idempotency key '" + key +
+                   "': it was never received, was not run, or is no longer kept",
+               false};
+}
+
+std::vector<TransactionStatus> Coordinator::Impl::list(std::size_t max) const {
+  std::vector<TransactionStatus> listing;
+  for (const auto& live : house_->registry.all()) {
+    auto status = live->status();
+    if (!status.settled) listing.push_back(std::move(status));
+  }
+  std::sort(listing.begin(), listing.end(), [](const auto& a, const auto& b) { return a.gtrid < b.gtrid; });
+  if (listing.size() > max) listing.resize(max);
+  return listing;
+}
+
+std::vector<ParticipantInfo> Coordinator::Impl::participants() const {
+  std::vector<ParticipantInfo> infos;
+  for (const auto* participant : participants_) infos.push_back(participant->info());
+  return infos;
+}
+
+ServerInfo Coordinator::Impl::info() const {
+  ServerInfo info;
+  info.version = base::kVersion;
+  info.coordinator = settings_.coordinator_id;
+  info.epoch = epoch_;
+  info.uptime_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(base::SteadyClock::now() - started_at_).count();
+  switch (house_->log.condition()) {
+    case ports::LogCondition::accepting: info.state = state_ == State::serving ? "serving" : "draining"; break;
+    case ports::LogCondition::reserve_only: info.state = "log_full"; break;
+    case ports::LogCondition::poisoned: info.state = "log_poisoned"; break;
+  }
+  info.live = static_cast<std::uint32_t>(house_->registry.live());
+  for (const auto& live : house_->registry.all()) {
+    for (const auto& branch : live->status().branches) {
+      if (branch.state == BranchState::in_doubt) ++info.in_doubt;
+      if (branch.state == BranchState::hazard) ++info.hazards;
+    }
+  }
+  info.limits = {{"live_transactions_max", settings_.live_transactions_max},
+                 {"idempotency_keys_max", settings_.idempotency_keys_max},
+                 {"statements_per_transaction_max", settings_.statements_per_transaction_max},
+                 {"branches_max", protocol::kBranchesMax},
+                 {"default_timeout_ms", static_cast<std::uint64_t>(settings_.default_timeout.count())},
+                 {"timeout_max_ms", static_cast<std::uint64_t>(settings_.timeout_max.count())}};
+  const auto log = house_->log.stats();
+  info.counters = {{"submitted", submitted_},
+                   {"committed", house_->committed},
+                   {"rolled_back", house_->rolled_back},
+                   {"unknown", house_->unknown},
+                   {"refused_overloaded", overloaded_},
+                   {"hazards_found", house_->hazards_found},
+                   {"settle_retries", house_->settle_retries},
+                   {"orphans_rolled_back", house_->orphans_rolled_back},
+                   {"proof_rows_purged", house_->proof_rows_purged},
+                   {"log_forced_records", log.forced_records},
+                   {"log_records", log.records},
+                   {"log_syncs", log.syncs},
+                   {"log_bytes_written", log.bytes_written},
+                   {"log_checkpoints", log.checkpoints}};
+  return info;
+}
+
+void Coordinator::Impl::caretake() {
+  auto next_sweep = base::SteadyClock::now() + settings_.sweep_period;
+  auto next_purge = base::SteadyClock::now() + kPurgePeriod;
+  std::unique_lock lock(caretaker_mutex_);
+  while (!caretaker_stop_) {
+    caretaker_wake_.wait_for(lock, kTick, [&] { return caretaker_stop_ || !came_up_.empty(); });
+    if (caretaker_stop_) return;
+    const auto came_up = std::exchange(came_up_, {});
+    lock.unlock();
+    const auto now = base::SteadyClock::now();
+    for (const auto* participant : came_up) {
+      for (const auto& live : house_->registry.all()) live->participant_is_up(participant);
+      sweepers_[places_.at(participant->name()).index]->sweep();
+    }
+    for (const auto& live : house_->registry.all()) live->tick(now);
+    if (now >= next_sweep) {
+      for (const auto& sweeper : sweepers_) sweeper->sweep();
+      next_sweep = now + settings_.sweep_period;
+    }
+    if (now >= next_purge) {
+      purge();
+      next_purge = now + kPurgePeriod;
+    }
+    lock.lock();
+  }
+}
+
+void Coordinator::Impl::purge() {
+  std::uint32_t epoch = epoch_;
+  std::uint64_t sequence = 0;
+  {
+    const std::lock_guard lock(numbering_mutex_);
+    sequence = next_sequence_;
+  }
+  if (const auto lowest = house_->registry.lowest_gtrid()) {
+    const auto parts = protocol::parse_gtrid(*lowest);
+    ASSENT_CHECK(parts.has_value());
+    if (parts->epoch < epoch || parts->sequence < sequence) {
+      epoch = parts->epoch;
+      sequence = parts->sequence;
+    }
+  }
+  for (const auto& purger : purgers_) purger->purge_below(epoch, sequence);
+}
+
+std::size_t Coordinator::Impl::unanswered() const {
+  const auto all = house_->registry.all();
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [](const auto& live) { return !live->answered(); }));
+}
+
+bool Coordinator::Impl::wait_answered(std::chrono::milliseconds bound) {
+  const auto until = base::SteadyClock::now() + bound;
+  std::unique_lock lock(house_->answered_mutex);
+  while (unanswered() > 0) {
+    if (house_->answered_wake.wait_until(lock, until) == std::cv_status::timeout) return unanswered() == 0;
+  }
+  return true;
+}
+
+std::size_t Coordinator::Impl::stop() {
+  State before;
+  {
+    const std::lock_guard lock(numbering_mutex_);
+    before = state_.exchange(State::draining);
+  }
+  if (before == State::draining || before == State::stopped) {
+    state_ = before;
+    return 0;
+  }
+  if (before == State::serving && !wait_answered(settings_.drain_timeout)) {
+    spdlog::warn("{} transactions still run after {} ms: rolling back what is undecided", unanswered(),
+                 settings_.drain_timeout.count());
+    for (const auto& live : house_->registry.all()) live->cancel();
+    wait_answered(kCancelGrace);
+  }
+  {
+    const std::lock_guard lock(caretaker_mutex_);
+    caretaker_stop_ = true;
+    caretaker_wake_.notify_one();
+  }
+  if (caretaker_.joinable()) caretaker_.join();
+  for (auto* participant : participants_) participant->stop();
+  const auto left = house_->registry.live();
+  state_ = State::stopped;
+  return left;
+}
+
+Coordinator::Coordinator(Settings settings, ports::LogState recovered, ports::DecisionLog& log,
+                         std::vector<ports::Participant*> participants)
+    : impl_(std::make_unique<Impl>(std::move(settings), std::move(recovered), log, std::move(participants))) {}
+Coordinator::~Coordinator() = default;
+
+Status Coordinator::start() {
+  return impl_->start();
+}
+void Coordinator::submit(Transaction transaction, ports::Done<Result<TransactionResult>> done) {
+  impl_->submit(std::move(transaction), std::move(done));
+}
+Result<TransactionStatus> Coordinator::status_of_gtrid(const std::string& gtrid) const {
+  return impl_->status_of_gtrid(gtrid);
+}
+Result<TransactionStatus> Coordinator::status_of_key(const std::string& key) const {
+  return impl_->status_of_key(key);
+}
+std::vector<TransactionStatus> Coordinator::list(std::size_t max) const {
+  return impl_->list(max);
+}
+std::vector<ParticipantInfo> Coordinator::participants() const {
+  return impl_->participants();
+}
+ServerInfo Coordinator::info() const {
+  return impl_->info();
+}
+std::size_t Coordinator::stop() {
+  return impl_->stop();
+}
+
+}  // namespace assent::coordinator

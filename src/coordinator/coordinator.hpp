@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "assent/result.hpp"
+#include "assent/status.hpp"
+#include "assent/transaction.hpp"
+#include "ports/decision_log.hpp"
+#include "ports/participant.hpp"
+
+namespace assent::coordinator {
+
+/// Bounds and periods; the configuration fills them in.
+struct Settings {
+  std::string coordinator_id;
+  std::uint32_t live_transactions_max = 1024;  ///< Running, waiting and unsettled ones; more are refused as overloaded.
+  std::uint32_t idempotency_keys_max = 100'000;  ///< Committed keys kept; the oldest go first.
+  std::uint32_t statements_per_transaction_max = 1000;
+  std::chrono::milliseconds default_timeout{5'000};
+  std::chrono::milliseconds timeout_max{300'000};
+  std::chrono::milliseconds sweep_period{2'000};
+  std::chrono::milliseconds drain_timeout{10'000};  ///< How long stop() lets running transactions finish.
+};
+
+/// Takes transactions, drives each by the rules of src/protocol, and settles what is left over by itself or its
+/// predecessors. Thread safe.
+class Coordinator {
+ public:
+  Coordinator(Settings settings, ports::LogState recovered, ports::DecisionLog& log,
+              std::vector<ports::Participant*> participants);
+  ~Coordinator();
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
+
+  /// Chooses the epoch, makes it durable, enrols the participants and goes on with what the log left. Participants may
+  /// be down. Fails when serving would risk a guarantee: the log is new, or older than what a participant has seen of
+  /// this coordinator, while its branches are in doubt. Blocks for at most the participants' connect timeout and a
+  /// sync.
+  Status start();
+
+  /// Runs a transaction. `done` gets its result, or an Error when nothing was run. It is called on one of the
+  /// participants' or the log's threads, or before submit() returns, when the answer is known at once.
+  void submit(Transaction transaction, ports::Done<Result<TransactionResult>> done);
+
+  Result<TransactionStatus> status_of_gtrid(const std::string& gtrid) const;
+  Result<TransactionStatus> status_of_key(const std::string& idempotency_key) const;
+  /// What is live, in doubt or a hazard; oldest first, at most `max`.
+  std::vector<TransactionStatus> list(std::size_t max) const;
+  std::vector<ParticipantInfo> participants() const;
+  ServerInfo info() const;
+
+  /// Takes no more work, lets what runs finish for at most `drain_timeout`, rolls back what is undecided then, and
+  /// stops. Decided branches that could not be settled are left to the next start. Gives how many transactions were
+  /// left.
+  std::size_t stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,103 @@
+#include "coordinator/idempotency.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace assent::coordinator {
+
+void IdempotencyIndex::restore(const ports::LogState& state) {
+  std::vector<const ports::KeptKey*> oldest_first;
+  for (const auto& [key, kept] : state.kept_keys) oldest_first.push_back(&kept);
+  std::sort(oldest_first.begin(), oldest_first.end(),
+            [](const auto* a, const auto* b) { return a->decided_at_ms < b->decided_at_ms; });
+  const std::lock_guard lock(mutex_);
+  for (const auto* kept : oldest_first) {
+    TransactionResult result;
+    result.gtrid = kept->gtrid;
+    result.outcome = Outcome::committed;
+    result.settled = !state.live.contains(kept->gtrid);
+    for (const auto& participant : kept->participants) {
+      result.branches.push_back({participant, result.settled ? BranchState::committed : BranchState::in_doubt, {}});
+    }
+    entries_[kept->key] = {kept->request_fingerprint, kept->gtrid, std::move(result), {}};
+    keep(kept->key);
+  }
+}
+
+IdempotencyIndex::Claim IdempotencyIndex::claim(const std::string& key, std::uint64_t fingerprint,
+                                                const SubmitDone& done) {
+  const std::lock_guard lock(mutex_);
+  const auto [found, is_new] = entries_.try_emplace(key);
+  auto& entry = found->second;
+  if (is_new) {
+    entry.fingerprint = fingerprint;
+    return Mine{};
+  }
+  if (entry.fingerprint != fingerprint) {
+    return Error{Errc::conflict,
+                 "idempotency_key '" + key +
+                     "' was used for another transaction: send the same one again, or use a key of its own",
+                 false};
+  }
+  if (entry.result) return *entry.result;
+  entry.waiting.push_back(done);
+  return Attached{};
+}
+
+void IdempotencyIndex::finish(const std::string& key, const TransactionResult& result) {
+  std::vector<SubmitDone> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    ASSENT_CHECK(found != entries_.end() && !found->second.result);
+    waiting.swap(found->second.waiting);
+    auto kept = result;
+    for (auto& branch : kept.branches) branch.statements = {};
+    found->second.result = std::move(kept);
+    keep(key);
+  }
+  for (const auto& done : waiting) done(result);
+}
+
+void IdempotencyIndex::abandon(const std::string& key, const Error& error) {
+  std::vector<SubmitDone> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    ASSENT_CHECK(found != entries_.end() && !found->second.result);
+    waiting.swap(found->second.waiting);
+    entries_.erase(found);
+  }
+  for (const auto& done : waiting) done(error);
+}
+
+std::optional<TransactionResult> IdempotencyIndex::find(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  return found == entries_.end() ? std::nullopt : found->second.result;
+}
+
+std::optional<std::string> IdempotencyIndex::gtrid_of(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return std::nullopt;
+  return found->second.gtrid;
+}
+
+void IdempotencyIndex::set_gtrid(const std::string& key, const std::string& gtrid) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  ASSENT_CHECK(found != entries_.end());
+  found->second.gtrid = gtrid;
+}
+
+void IdempotencyIndex::keep(const std::string& key) {
+  ended_.push_back(key);
+  while (ended_.size() > keys_max_) {
+    entries_.erase(ended_.front());
+    ended_.pop_front();
+  }
+}
+
+}  // namespace assent::coordinator

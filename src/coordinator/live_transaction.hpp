@@ -1,0 +1,128 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "assent/status.hpp"
+#include "assent/transaction.hpp"
+#include "base/clock.hpp"
+#include "coordinator/house.hpp"
+#include "ports/participant.hpp"
+#include "protocol/two_phase.hpp"
+
+namespace assent::coordinator {
+
+/// Where a branch runs.
+struct Place {
+  ports::Participant* participant;
+  Admission::ParticipantIndex index;
+};
+
+/// Drives one transaction: brings the world's events to the rules of protocol/two_phase.hpp, and does what they
+/// command.
+///
+/// One transaction, one queue: votes, deadlines, the log's answers, settlings and the caretaker's retries all pass
+/// through post(), and whoever finds nobody at it drives the rules on, on its own thread. So none can race another, and
+/// no thread of its own is needed. No lock is held while a participant, the log or the client is called. Thread safe.
+class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
+ public:
+  /// A new one. `request` has passed validation; `places` are its branches' participants.
+  LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Transaction request,
+                  std::uint64_t request_fingerprint, std::vector<Place> places, base::SteadyTime deadline,
+                  SubmitDone done);
+  /// One whose decision the log brought back.
+  LiveTransaction(std::shared_ptr<House> house, const ports::LiveDecision& recovered, std::vector<Place> places);
+
+  const std::string& gtrid() const { return gtrid_; }
+
+  /// Queues for admission, then runs.
+  void submit();
+
+  /// Called by the caretaker every so often: lets the deadline and due retries happen. Cheap when nothing is due.
+  void tick(base::SteadyTime now);
+  /// The participant has come back: its unsettled branches are due at once.
+  void participant_is_up(const ports::Participant* participant);
+  /// The coordinator is stopping: an undecided transaction rolls back.
+  void cancel();
+
+  bool answered() const { return answered_.load(std::memory_order_acquire); }
+  TransactionStatus status() const;
+  TransactionResult result() const;
+
+ private:
+  struct BranchRun {
+    Place place;
+    std::vector<StatementResult> statements;
+    std::string detail;
+    bool voted = false;
+    bool holds_slot = false;
+    bool retry_armed = false;
+    std::uint32_t attempts = 0;
+    base::SteadyTime retry_at{};
+  };
+
+  void start();
+  void post(protocol::Event event);
+  void drive();
+  void on_vote(protocol::BranchIndex branch, ports::Vote vote);
+  void on_settle_report(protocol::BranchIndex branch, ports::SettleReport report);
+  void on_logged(const Status& status);
+  void fail_unrun(Error error);
+
+  void run(const protocol::Command& command);
+  void run(const protocol::ForceDecision&);
+  void run(const protocol::Settle& command);
+  void run(const protocol::RetryLater& command);
+  void run(const protocol::Answer& command);
+  void run(const protocol::LogSettled& command);
+  void run(const protocol::LogHazard& command);
+  void run(const protocol::LogEnd&);
+  void run(const protocol::Forget&);
+
+  protocol::Xid xid(protocol::BranchIndex branch) const;
+  std::uint16_t number(protocol::BranchIndex branch) const { return static_cast<std::uint16_t>(branch + 1); }
+  BranchState state_of(protocol::BranchIndex branch) const;
+  TransactionResult result_locked() const;
+  TransactionStatus status_locked() const;
+  void tell_answered();
+  void note_cause(Cause cause);
+  void note_cause_locked(std::string message, bool retryable);
+  std::string unvoted_locked() const;
+  void set_wake_at_locked();
+
+  const std::shared_ptr<House> house_;
+  const std::string gtrid_;
+  const Protocol protocol_;
+  const std::string label_;
+  const std::string key_;
+  const std::uint64_t fingerprint_;
+  const Isolation isolation_;
+  const base::SteadyTime arrived_;
+  const std::int64_t decided_at_ms_;  ///< Of a recovered one; else 0.
+  const base::SteadyTime deadline_;
+  const std::chrono::milliseconds timeout_;
+
+  mutable std::mutex mutex_;
+  protocol::TransactionRules rules_;
+  std::deque<protocol::Event> events_;
+  /// Somebody runs commands. True from birth, so that what comes in waits until every branch was started.
+  bool driving_ = true;
+  bool queued_ = true;  ///< Not admitted yet: no branch has started.
+  bool deadline_told_ = false;
+  bool log_end_pending_ = false;
+  std::vector<Branch> requested_;  ///< Moved out as the branches start.
+  std::vector<BranchRun> runs_;
+  std::optional<Cause> cause_;
+  std::optional<Outcome> outcome_;
+  SubmitDone done_;
+  std::shared_ptr<Admission::Ticket> ticket_;
+
+  std::atomic<bool> answered_{false};
+  std::atomic<base::SteadyTime::rep> wake_at_{0};  ///< Nothing is due for tick() before it.
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,76 @@
+#include "coordinator/registry.hpp"
+
+#include "base/check.hpp"
+#include "coordinator/live_transaction.hpp"
+
+namespace assent::coordinator {
+
+bool Registry::insert(const std::shared_ptr<LiveTransaction>& transaction, bool recovered) {
+  const std::lock_guard lock(mutex_);
+  if (!recovered && live_ >= live_max_) return false;
+  const bool inserted = transactions_.emplace(transaction->gtrid(), transaction).second;
+  ASSENT_CHECK(inserted);
+  ++live_;
+  return true;
+}
+
+void Registry::ended(const std::string& gtrid, TransactionStatus last) {
+  const std::lock_guard lock(mutex_);
+  ASSENT_CHECK(transactions_.contains(gtrid) && live_ > 0);
+  --live_;
+  recent_.emplace(gtrid, std::move(last));
+  recent_order_.push_back(gtrid);
+  if (recent_order_.size() > recent_max_) {
+    recent_.erase(recent_order_.front());
+    recent_order_.pop_front();
+  }
+}
+
+void Registry::remove(const std::string& gtrid) {
+  const std::lock_guard lock(mutex_);
+  transactions_.erase(gtrid);
+}
+
+void Registry::clear() {
+  std::unordered_map<std::string, std::shared_ptr<LiveTransaction>> last;
+  const std::lock_guard lock(mutex_);
+  last.swap(transactions_);
+}
+
+std::shared_ptr<LiveTransaction> Registry::find(const std::string& gtrid) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = transactions_.find(gtrid);
+  return found == transactions_.end() ? nullptr : found->second;
+}
+
+std::optional<TransactionStatus> Registry::recent(const std::string& gtrid) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = recent_.find(gtrid);
+  if (found == recent_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<std::shared_ptr<LiveTransaction>> Registry::all() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<LiveTransaction>> copies;
+  copies.reserve(transactions_.size());
+  for (const auto& [gtrid, transaction] : transactions_) copies.push_back(transaction);
+  return copies;
+}
+
+std::size_t Registry::live() const {
+  const std::lock_guard lock(mutex_);
+  return live_;
+}
+
+std::optional<std::string> Registry::lowest_gtrid() const {
+  const std::lock_guard lock(mutex_);
+  const std::string* lowest = nullptr;
+  for (const auto& [gtrid, transaction] : transactions_) {
+    if (lowest == nullptr || gtrid < *lowest) lowest = &gtrid;
+  }
+  if (lowest == nullptr) return std::nullopt;
+  return *lowest;
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "assent/status.hpp"
+
+namespace assent::coordinator {
+
+class LiveTransaction;
+
+/// The transactions that are alive, by gtrid, and how lately ended ones ended. A transaction is in here before its
+/// first branch starts, and leaves once nothing of it is left to do and its end, if it had a decision, is durable.
+/// Bounded: `live_max` that have not ended, `recent_max` ended ones. Thread safe.
+class Registry {
+ public:
+  Registry(std::size_t live_max, std::size_t recent_max) : live_max_(live_max), recent_max_(recent_max) {}
+
+  /// False when the bound on live transactions is reached. `recovered` ones are taken past it: they must be settled.
+  bool insert(const std::shared_ptr<LiveTransaction>& transaction, bool recovered);
+
+  /// It has ended: it no longer counts against the bound. It stays findable until remove().
+  void ended(const std::string& gtrid, TransactionStatus last);
+  void remove(const std::string& gtrid);
+  /// Lets go of everything, at the very end.
+  void clear();
+
+  std::shared_ptr<LiveTransaction> find(const std::string& gtrid) const;
+  std::optional<TransactionStatus> recent(const std::string& gtrid) const;
+
+  std::vector<std::shared_ptr<LiveTransaction>> all() const;
+  std::size_t live() const;
+
+  /// The least gtrid in here, in byte order; nothing when it is empty.
+  std::optional<std::string> lowest_gtrid() const;
+
+ private:
+  const std::size_t live_max_;
+  const std::size_t recent_max_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<LiveTransaction>> transactions_;
+  std::size_t live_ = 0;
+  std::unordered_map<std::string, TransactionStatus> recent_;
+  std::deque<std::string> recent_order_;  ///< Oldest first.
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/house.hpp"
+#include "ports/participant.hpp"
+
+namespace assent::coordinator {
+
+/// Looks through XA RECOVER of one participant, again and again, for branches of this coordinator that nobody is at,
+/// and settles them by the table of protocol/recovery.hpp. Once is not enough: a prepare that was running when its
+/// process died can finish after a scan, and MariaDB was seen to bring acknowledged rollbacks back at its restart.
+///
+/// At most one scan and kSettlesMax settlings are under way per participant. Thread safe.
+class Sweeper : public std::enable_shared_from_this<Sweeper> {
+ public:
+  /// Orphans settled per scan; the rest waits for the next one.
+  static constexpr std::size_t kSettlesMax = 256;
+
+  Sweeper(std::shared_ptr<House> house, std::string coordinator_id, std::uint32_t epoch,
+          ports::Participant& participant);
+
+  /// Starts a sweep, unless one is under way.
+  void sweep();
+
+ private:
+  void on_scan(const Result<std::vector<ports::ListedXid>>& scan);
+  void one_done();
+
+  const std::shared_ptr<House> house_;
+  const std::string coordinator_id_;
+  const std::uint32_t epoch_;
+  ports::Participant& participant_;
+  std::atomic<std::size_t> under_way_{0};  ///< Steps of the running sweep that are not done; 0: none runs.
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "assent/result.hpp"
+#include "assent/transaction.hpp"
+#include "ports/done.hpp"
+
+namespace assent::ports {
+
+/// The decision to commit: the only record that is forced. Presumed abort (Mohan, Lindsay and Obermarck 1986):
+/// a transaction without one was rolled back.
+struct CommitDecision {
+  std::string gtrid;
+  Protocol protocol = Protocol::two_phase;
+  std::vector<std::string> participants;  ///< By branch: participants[0] holds branch 1.
+  std::string idempotency_key;            ///< Empty: none.
+  std::uint64_t request_fingerprint = 0;  ///< Tells a resubmission from another request under the same key.
+  std::string label;
+  std::int64_t decided_at_ms = 0;  ///< Wall clock, for people.
+  bool operator==(const CommitDecision&) const = default;
+};
+
+/// A branch of a decided transaction is proven committed. Not forced: losing it costs a repetition.
+struct BranchSettled {
+  std::string gtrid;
+  std::uint16_t branch = 0;  ///< Counted from 1.
+  bool operator==(const BranchSettled&) const = default;
+};
+
+/// Every branch is settled. Not forced.
+struct TransactionEnded {
+  std::string gtrid;
+  bool operator==(const TransactionEnded&) const = default;
+};
+
+/// A branch decided for commit that is gone without its proof row. Stays until BranchSettled.
+struct HazardFound {
+  std::string gtrid;
+  std::uint16_t branch = 0;
+  std::string reason;
+  std::int64_t found_at_ms = 0;
+  bool operator==(const HazardFound&) const = default;
+};
+
+/// The coordinator started: every gtrid made from now on carries this epoch.
+struct EpochStarted {
+  std::string coordinator;
+  std::uint32_t epoch = 0;
+  std::int64_t started_at_ms = 0;
+  bool operator==(const EpochStarted&) const = default;
+};
+
+using LogRecord = std::variant<CommitDecision, BranchSettled, TransactionEnded, HazardFound, EpochStarted>;
+
+/// A decided transaction that has not ended, as the log tells it.
+struct LiveDecision {
+  CommitDecision decision;
+  std::set<std::uint16_t> settled;
+  std::map<std::uint16_t, HazardFound> hazards;
+  bool operator==(const LiveDecision&) const = default;
+};
+
+/// A committed transaction whose idempotency key is still kept.
+struct KeptKey {
+  std::string key;
+  std::string gtrid;
+  std::uint64_t request_fingerprint = 0;
+  std::int64_t decided_at_ms = 0;
+  std::vector<std::string> participants;
+  bool operator==(const KeptKey&) const = default;
+};
+
+/// All a coordinator needs of its log to go on where it was cut off.
+struct LogState {
+  std::uint64_t log_id = 0;  ///< Made at random when the log was created; tells a replaced log from the one before.
+  std::string coordinator;   ///< Empty in a log that has not seen an epoch yet.
+  std::uint32_t epoch = 0;   ///< The last one started; 0 in a fresh log.
+  std::uint32_t first_epoch = 0;             ///< The first one started in this log; 0 in a fresh one.
+  std::map<std::string, LiveDecision> live;  ///< By gtrid.
+  std::map<std::string, KeptKey> kept_keys;  ///< By key.
+  bool operator==(const LogState&) const = default;
+};
+
+enum class LogCondition : std::uint8_t {
+  accepting,
+  reserve_only,  ///< The disk is full: running transactions finish in the reserved segment, new ones are refused.
+  poisoned,      ///< A write or sync failed. Nothing will ever be acknowledged again; the process must stop.
+};
+
+struct LogStats {
+  std::uint64_t forced_records = 0;
+  std::uint64_t records = 0;
+  std::uint64_t syncs = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t checkpoints = 0;
+};
+
+/// Where decisions become durable. Thread safe.
+class DecisionLog {
+ public:
+  virtual ~DecisionLog() = default;
+
+  /// Appends and makes durable. `done` gets success only once the record and all appended before it are on the disk;
+  /// records waiting at the same time share one sync. An Errc::log_indeterminate means it may or may not be
+  /// durable, for ever; Errc::log_full, that it surely is not.
+  virtual void append_forced(LogRecord record, Done<Status> done) = 0;
+
+  /// Appends without waiting. The record becomes durable with the next sync, or is lost in a crash.
+  /// `on_durable`, if given, is called once it is durable, and never if it is not known to be.
+  virtual void append(LogRecord record, std::function<void()> on_durable = nullptr) = 0;
+
+  virtual LogCondition condition() const = 0;
+  virtual LogStats stats() const = 0;
+};
+
+}  // namespace assent::ports

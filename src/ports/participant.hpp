@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "assent/result.hpp"
+#include "assent/status.hpp"
+#include "assent/transaction.hpp"
+#include "base/clock.hpp"
+#include "ports/done.hpp"
+#include "protocol/settle.hpp"
+#include "protocol/xid.hpp"
+
+namespace assent::ports {
+
+/// One branch to run at its participant.
+struct BranchWork {
+  protocol::Xid xid;
+  Branch branch;
+  Isolation isolation = Isolation::server_default;
+  base::SteadyTime deadline;  ///< Lock waits and statements end by then.
+  std::string participants;   ///< All of the transaction, `orders,stock,payments`: kept in the proof row.
+  Protocol protocol = Protocol::two_phase;
+};
+
+/// How running a branch ended.
+struct Vote {
+  enum class Kind : std::uint8_t {
+    prepared,   ///< XA PREPARE answered OK on the branch's own session.
+    committed,  ///< One phase only: XA COMMIT ... ONE PHASE answered OK on the branch's own session.
+    refused,    ///< Not prepared and known to be gone: nothing of it is left at the server.
+    lost,       ///< The answer was lost: it may be prepared (or, in one phase, committed), or become so later.
+  };
+  Kind kind = Kind::lost;
+  std::vector<StatementResult> statements;  ///< When prepared or committed.
+  std::optional<Cause> cause;               ///< When refused or lost.
+};
+
+/// The end, or not yet the end, of one attempt to settle a branch.
+struct SettleReport {
+  protocol::Finding finding = protocol::Finding::ambiguous;
+  std::string detail;        ///< For people: what was seen. No SQL values.
+  bool session_free = true;  ///< False while the branch's own session still holds it, to try again on it.
+};
+
+/// A row of XA RECOVER.
+struct ListedXid {
+  std::int64_t format_id = 0;
+  std::string gtrid;  ///< Raw bytes; a foreign one may be binary.
+  std::string bqual;
+  bool operator==(const ListedXid&) const = default;
+};
+
+/// What a participant knows of a coordinator's identity, from the owner row in Assent's schema there.
+struct OwnerRow {
+  std::uint64_t log_id = 0;
+  std::uint32_t epoch = 0;
+  std::string host;  ///< Where the process ran that wrote it.
+};
+
+struct Inspection {
+  std::optional<OwnerRow> owner;    ///< Nothing when this coordinator was never here.
+  std::vector<ListedXid> in_doubt;  ///< Branches of this coordinator's identity in XA RECOVER.
+};
+
+/// One participant: a database on a server that keeps XA branches. Thread safe. Every `Done` is called on a thread of
+/// the participant's own.
+///
+/// A branch's session is held from prepare() until the branch is settled. The caller must not have more than
+/// `sessions_max` branches between prepare() and their settling, so that a session is always free for a branch.
+class Participant {
+ public:
+  virtual ~Participant() = default;
+
+  virtual const std::string& name() const = 0;
+  virtual ParticipantInfo info() const = 0;
+
+  /// Success while new branches can be run here, else the error a new transaction is refused with
+  /// (Errc::unavailable, retryable). Quick: asked once per branch.
+  virtual Status available() const = 0;
+
+  /// Why this branch can never run here (SQL that would control or escape the transaction, a wrong count of
+  /// arguments), or success. Pure and quick; the server is not asked.
+  virtual Status check(const Branch& branch) const = 0;
+
+  /// Looks, before an epoch is chosen, at what the participant knows of this coordinator. Connects if need be, within
+  /// its connect timeout.
+  virtual void inspect(Done<Result<Inspection>> done) = 0;
+
+  /// From now on, keep a connection up: probe, create the schema, claim the owner row for (`log_id`, `epoch`), and
+  /// serve. `on_up` is called each time it has become up.
+  virtual void enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up) = 0;
+
+  /// XA START, the proof row, the statements, XA END, XA PREPARE. An expectation that fails, or any statement that
+  /// does, is a refusal; the branch has then been rolled back.
+  virtual void prepare(BranchWork work, Done<Vote> done) = 0;
+
+  /// The same for the only branch of a transaction, ending in XA COMMIT ... ONE PHASE.
+  virtual void commit_one_phase(BranchWork work, Done<Vote> done) = 0;
+
+  /// One attempt to bring a branch to `decided`: on its own session while that lives, else without it, as
+  /// protocol::settle.hpp says. Decided::rollback or one_phase for a branch that is still running cancels it; its vote
+  /// is then told before this report. `known_prepared` says whether its prepare was ever acknowledged. An ambiguous
+  /// finding means: try again later. At most one settle per branch may be under way.
+  virtual void settle(protocol::Xid xid, protocol::Decided decided, bool known_prepared, Done<SettleReport> done) = 0;
+
+  /// XA RECOVER, all rows, foreign ones too.
+  virtual void scan(Done<Result<std::vector<ListedXid>>> done) = 0;
+
+  /// Deletes this coordinator's proof rows with `from` <= gtrid < `to`. Gives how many there were.
+  virtual void purge_proofs(std::string from, std::string to, Done<Result<std::uint64_t>> done) = 0;
+
+  /// Closes every session and joins every thread. Running branches are answered as lost.
+  virtual void stop() = 0;
+};
+
+}  // namespace assent::ports

@@ -1,0 +1,115 @@
+#include "coordinator/idempotency.hpp"
+
+#include <gtest/gtest.h>
+
+#include "coordinator/fingerprint.hpp"
+
+namespace assent::coordinator {
+namespace {
+
+TransactionResult committed(const std::string& gtrid) {
+  TransactionResult result;
+  result.gtrid = gtrid;
+  result.outcome = Outcome::committed;
+  result.settled = true;
+  result.branches.push_back(
+      {"stock", BranchState::committed, {StatementResult{.affected = 1, .last_insert_id = {}, .rows = {}}}});
+  return result;
+}
+
+const SubmitDone kNobody = [](const auto&) {};
+
+TEST(Idempotency, AKeyIsRunOnceAndItsFirstOutcomeIsGivenAgain) {
+  IdempotencyIndex index(10);
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Mine>(index.claim("k", 1, kNobody)));
+  index.finish("k", committed("g"));
+  const auto again = index.claim("k", 1, kNobody);
+  ASSERT_TRUE(std::holds_alternative<TransactionResult>(again));
+  EXPECT_EQ(std::get<TransactionResult>(again).gtrid, "g");
+  EXPECT_TRUE(std::get<TransactionResult>(again).branches[0].statements.empty());
+}
+
+TEST(Idempotency, AResubmissionDuringTheRunGetsTheSameOutcome) {
+  IdempotencyIndex index(10);
+  index.claim("k", 1, kNobody);
+  std::string told;
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Attached>(
+      index.claim("k", 1, [&](const auto& result) { told = result->gtrid; })));
+  EXPECT_EQ(told, "");
+  index.finish("k", committed("g"));
+  EXPECT_EQ(told, "g");
+}
+
+TEST(Idempotency, AnotherRequestUnderTheSameKeyIsRefused) {
+  IdempotencyIndex index(10);
+  index.claim("k", 1, kNobody);
+  const auto other = index.claim("k", 2, kNobody);
+  ASSERT_TRUE(std::holds_alternative<Error>(other));
+  EXPECT_EQ(std::get<Error>(other).code, Errc::conflict);
+}
+
+TEST(Idempotency, WhatWasNeverRunFreesItsKey) {
+  IdempotencyIndex index(10);
+  index.claim("k", 1, kNobody);
+  bool failed = false;
+  index.claim("k", 1, [&](const auto& result) { failed = !result.ok(); });
+  index.abandon("k", {Errc::overloaded, "full", true});
+  EXPECT_TRUE(failed);
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Mine>(index.claim("k", 2, kNobody)));
+}
+
+TEST(Idempotency, TheOldestEndedKeysGoFirst) {
+  IdempotencyIndex index(2);
+  for (const char* key : {"a", "b", "c"}) {
+    index.claim(key, 1, kNobody);
+    index.finish(key, committed(key));
+  }
+  EXPECT_FALSE(index.find("a"));
+  EXPECT_TRUE(index.find("b"));
+  EXPECT_TRUE(index.find("c"));
+}
+
+TEST(Idempotency, CommittedKeysComeBackFromTheLog) {
+  ports::LogState state;
+  state.kept_keys["done"] = {"done", "g1", 7, 100, {"stock"}};
+  state.kept_keys["running"] = {"running", "g2", 8, 200, {"stock"}};
+  state.live["g2"].decision.gtrid = "g2";
+  IdempotencyIndex index(10);
+  index.restore(state);
+  EXPECT_EQ(index.gtrid_of("done"), "g1");
+  EXPECT_TRUE(index.find("done")->settled);
+  EXPECT_FALSE(index.find("running")->settled);
+  EXPECT_TRUE(std::holds_alternative<Error>(index.claim("done", 8, kNobody)));
+}
+
+Transaction transfer(Value amount) {
+  Transaction transaction;
+  Statement statement{"UPDATE accounts SET balance = balance - ?", {std::move(amount)}, AffectedRange{1, 1}};
+  transaction.branches.push_back({"bank", {statement}});
+  return transaction;
+}
+
+TEST(Fingerprint, TellsRequestsApartByWhatTheyDo) {
+  const auto base = fingerprint(transfer(std::int64_t{5}));
+  EXPECT_EQ(base, fingerprint(transfer(std::int64_t{5})));
+  EXPECT_NE(base, fingerprint(transfer(std::int64_t{6})));
+  EXPECT_NE(base, fingerprint(transfer(std::uint64_t{5})));
+  EXPECT_NE(base, fingerprint(transfer(std::string("5"))));
+  auto other = transfer(std::int64_t{5});
+  other.branches[0].statements[0].expect_affected = AffectedRange{0, 1};
+  EXPECT_NE(base, fingerprint(other));
+  other = transfer(std::int64_t{5});
+  other.branches[0].participant = "bank2";
+  EXPECT_NE(base, fingerprint(other));
+  EXPECT_NE(fingerprint(transfer(Decimal{"1"})), fingerprint(transfer(Blob{"1"})));
+}
+
+TEST(Fingerprint, DoesNotDependOnLabelOrTimeout) {
+  auto labelled = transfer(std::int64_t{5});
+  labelled.label = "a retry";
+  labelled.timeout = std::chrono::milliseconds(1);
+  EXPECT_EQ(fingerprint(labelled), fingerprint(transfer(std::int64_t{5})));
+}
+
+}  // namespace
+}  // namespace assent::coordinator
