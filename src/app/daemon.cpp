@@ -1,0 +1,280 @@
+#include "app/daemon.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <sstream>
+
+#include <boost/program_options.hpp>
+
+#include "app/address.hpp"
+#include "app/config.hpp"
+#include "app/exit_codes.hpp"
+#include "app/files.hpp"
+#include "app/output.hpp"
+#include "app/settings.hpp"
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "coordinator/coordinator.hpp"
+#include "participant/participant.hpp"
+#include "server/coordinator_service.hpp"
+#include "server/server.hpp"
+#include "wal/log.hpp"
+
+namespace assent::app {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kName = "assentd";
+
+// How often the main thread looks whether the log can still be trusted.
+constexpr timespec kWatchPeriod{0, 200'000'000};
+
+constexpr const char* kHelp = R"(Coordinates transactions over several MySQL and MariaDB servers.
+
+Usage: assentd --config FILE [OPTION]...
+)";
+
+constexpr const char* kHelpEnd = R"(
+SIGTERM or SIGINT stops it in order: nothing new is taken, what runs may finish within limits.drain_timeout_ms, the rest
+is rolled back or, once decided, left to the next start. A second signal ends it at once, as a crash would, and as safely.
+
+Exit codes: 0 stopped in order; 64 wrong usage; 65 the log is damaged or newer than this program; 69 the address or the
+log is taken by another process; 70 internal, or the log failed and can no longer be written; 73 the log's directory
+or the ready file cannot be had; 78 the configuration is wrong, or serving would put a guarantee at risk.
+
+Examples:
+  assentd --config config/assentd.json --check-config
+  assentd --config config/assentd.json --ready-file /run/assentd.ready
+)";
+
+int exit_code_of_start(const Error& error) {
+  switch (error.code) {
+    case Errc::invalid_argument:
+    case Errc::conflict:
+    case Errc::refused: return kExitBadConfig;
+    case Errc::log_corrupt:
+    case Errc::log_newer_format: return kExitBadInput;
+    case Errc::log_locked:
+    case Errc::unavailable:
+    case Errc::overloaded:
+    case Errc::timed_out:
+    case Errc::shutting_down: return kExitUnavailable;
+    case Errc::not_found:
+    case Errc::log_full:
+    case Errc::io: return kExitCannotCreate;
+    case Errc::log_indeterminate:
+    case Errc::protocol:
+    case Errc::internal: return kExitInternal;
+  }
+  return kExitInternal;
+}
+
+// Fills in the passwords. Gives what is wrong, one line for each participant.
+std::vector<std::string> read_passwords(Config& config) {
+  std::vector<std::string> problems;
+  for (auto& participant : config.participants) {
+    auto password = read_password(participant);
+    if (password) {
+      participant.connection.password = std::move(*password);
+    } else {
+      problems.push_back(password.error().what);
+    }
+  }
+  return problems;
+}
+
+// SIGINT and SIGTERM, taken by the main thread alone.
+class StopSignals {
+ public:
+  // Before any thread is started, so that all of them leave these signals alone.
+  StopSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  // The name of the signal that came, or null after `patience`.
+  const char* wait(const timespec& patience) const {
+    const int signal = sigtimedwait(&set_, nullptr, &patience);
+    return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : nullptr;
+  }
+  // From here on they do what they do to any program.
+  void let_through() const { pthread_sigmask(SIG_UNBLOCK, &set_, nullptr); }
+
+ private:
+  sigset_t set_{};
+};
+
+// The file that says where the coordinator serves, there only while it does.
+class ReadyFile {
+ public:
+  explicit ReadyFile(std::string path) : path_(std::move(path)) { remove(); }
+  ~ReadyFile() {}
+  ReadyFile(const ReadyFile&) = delete;
+  ReadyFile& operator=(const ReadyFile&) = delete;
+
+  Status write(const std::string& host, std::uint16_t port) const {
+    if (path_.empty()) return Ok{};
+    return write_file_atomically(path_, host + ' ' + std::to_string(port) + '\n');
+  }
+
+ private:
+  void remove() const {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  std::string path_;
+};
+
+// Every connection takes a descriptor, and the usual soft limit is lower than the bound on connections.
+void raise_descriptor_limit(const Config& config) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  rlim_t needed = 64 + config.listen.connections_max;
+  for (const auto& participant : config.participants) needed += participant.connection.sessions_max + 8;
+  if (limit.rlim_cur < needed) {
+    spdlog::warn(
+        "the process may open {} files, and the configuration's bounds add up to {}: raise the limit (ulimit -n) "
+        "or lower listen.connections_max",
+        limit.rlim_cur, needed);
+  }
+}
+
+// The parts of a serving coordinator. Destroyed from the last to the first, each before what it uses.
+struct Parts {
+  std::unique_ptr<wal::WriterLog> log;
+  std::vector<std::unique_ptr<ports::Participant>> participants;
+  std::unique_ptr<coordinator::Coordinator> coordinator;
+  std::unique_ptr<server::Server> server;
+};
+
+Result<std::uint16_t> start(const Config& config, Parts& parts) {
+  auto opened = wal::open(config.log, wal::posix_disk());
+  if (!opened) return std::move(opened).error();
+  for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
+  spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,
+               opened->created ? "created" : wal::to_string(opened->tail), opened->state.live.size());
+  parts.log = std::move(opened->log);
+
+  std::vector<ports::Participant*> participants;
+  for (const auto& participant : config.participants) {
+    parts.participants.push_back(participant::make_participant(participant.connection));
+    participants.push_back(parts.participants.back().get());
+  }
+  parts.coordinator = std::make_unique<coordinator::Coordinator>(config.coordinator, std::move(opened->state),
+                                                                 *parts.log, std::move(participants));
+  if (auto started = parts.coordinator->start(); !started) return std::move(started).error();
+  parts.server = std::make_unique<server::Server>(config.listen, server::service_of(*parts.coordinator));
+  return parts.server->start();
+}
+
+// In the order that lets every answer out that can still be given.
+int stop(Parts& parts) {
+  if (parts.server) parts.server->stop_accepting();
+  std::size_t left = 0;
+  if (parts.coordinator) left = parts.coordinator->stop();
+  if (parts.server) parts.server->stop();
+  int code = kExitGood;
+  if (parts.log) {
+    const bool poisoned = parts.log->condition() == ports::LogCondition::poisoned;
+    if (auto closed = parts.log->close(); !closed && !poisoned) spdlog::warn("log: {}", closed.error().what);
+    if (poisoned) code = kExitInternal;
+  }
+  if (left > 0) spdlog::info("{} transactions are left to the next start", left);
+  return code;
+}
+
+int serve(const Config& config, const std::string& ready_path) {
+  const StopSignals signals;
+  raise_descriptor_limit(config);
+  const ReadyFile ready(ready_path);
+  Parts parts;
+  auto port = start(config, parts);
+  auto started = port ? ready.write(config.listen.host, *port) : Status(port.error());
+  if (!started) {
+    complain(kName, "cannot start: " + started.error().what);
+    stop(parts);
+    return exit_code_of_start(started.error());
+  }
+  spdlog::info("ready: listening on {}", shown_address(config.listen.host, *port));
+
+  const char* signal = nullptr;
+  while (signal == nullptr && parts.log->condition() != ports::LogCondition::poisoned)
+    signal = signals.wait(kWatchPeriod);
+  signals.let_through();
+  if (signal != nullptr) {
+    spdlog::info("{}: stopping within {} ms; a second signal stops at once", signal,
+                 config.coordinator.drain_timeout.count());
+  } else {
+    spdlog::critical(
+        "the log in {} could not be written: what was waiting may or may not be durable. Stopping; mend the "
+        "disk and start again, which settles what is open",
+        config.log.directory);
+  }
+  const int code = stop(parts);
+  spdlog::info("stopped");
+  return code;
+}
+
+int check(const std::string& path, const LoadedConfig& loaded) {
+  std::string names;
+  for (const auto& one : loaded.config.participants) names += (names.empty() ? "" : ", ") + one.connection.name;
+  return print(
+      path + ": good: coordinator " + loaded.config.coordinator.coordinator_id + ", participants " + names + '\n',
+      kExitGood);
+}
+
+}  // namespace
+
+int run_daemon(int argc, const char* const* argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  po::options_description options("Options", 100);
+  options.add_options()                                                                                             //
+      ("config", po::value<std::string>()->value_name("FILE"), "the configuration, JSON with comments (required)")  //
+      ("check-config", "say all that is wrong with the configuration, and exit")                                    //
+      ("ready-file", po::value<std::string>()->value_name("PATH"),
+       "written with 'HOST PORT' once it serves, removed when it stops")  //
+      ("help,h", "show this help")                                        //
+      ("help-config", "show every setting of the configuration")          //
+      ("version", "show the version");
+  po::variables_map given;
+  const auto wrong_usage = [](const std::string& what) {
+    complain(kName, what + " (see assentd --help)");
+    return static_cast<int>(kExitUsage);
+  };
+  try {
+    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    const po::positional_options_description none;
+    po::store(po::command_line_parser(argc, argv).options(options).positional(none).style(style).run(), given);
+  } catch (const po::error& error) {
+    return wrong_usage(error.what());
+  }
+  if (given.count("help") > 0) {
+    std::ostringstream described;
+    described << kHelp << '\n' << options << kHelpEnd;
+    return print(described.str(), kExitGood);
+  }
+  if (given.count("help-config") > 0) return print(settings_help(), kExitGood);
+  if (given.count("version") > 0) return print(std::string("assentd ") + base::kVersion + '\n', kExitGood);
+  if (given.count("config") == 0) return wrong_usage("--config FILE is required");
+
+  const auto path = given["config"].as<std::string>();
+  auto loaded = load_config(path);
+  if (loaded.ok()) loaded.problems = read_passwords(loaded.config);
+  for (const auto& problem : loaded.problems) complain(path, problem);
+  if (!loaded.ok()) return kExitBadConfig;
+  if (given.count("check-config") > 0) return check(path, loaded);
+
+  if (!base::init_log(loaded.config.log_level)) return kExitInternal;
+  spdlog::info("assentd {}, coordinator {}, configuration {}", base::kVersion, loaded.config.coordinator.coordinator_id,
+               path);
+  return serve(loaded.config, given.count("ready-file") > 0 ? given["ready-file"].as<std::string>() : "");
+}
+
+}  // namespace assent::app

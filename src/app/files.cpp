@@ -1,0 +1,73 @@
+#include "app/files.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "app/text.hpp"
+
+namespace assent::app {
+namespace {
+
+Error refused(const std::string& path, const char* doing) {
+  const int code = errno;
+  return {code == ENOENT ? Errc::not_found : Errc::io, printable(path) + ": " + doing + ": " + std::strerror(code)};
+}
+
+// A file descriptor that is closed at the end, unless it is standard input.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ > STDERR_FILENO) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
+  const Descriptor file(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return refused(path, "cannot be read");
+  std::string text;
+  std::array<char, 16'384> buffer;
+  for (;;) {
+    const auto got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return refused(path, "cannot be read");
+    if (got == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+    if (text.size() > bytes_max) {
+      return Error{Errc::invalid_argument,
+                   printable(path) + ": is longer than " + std::to_string(bytes_max) + " bytes"};
+    }
+  }
+}
+
+Status write_file_atomically(const std::string& path, const std::string& text) {
+  const auto aside = path + ".new";
+  {
+    const Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (file.get() < 0) return refused(aside, "cannot be written");
+    for (std::size_t written = 0; written < text.size();) {
+      const auto put = ::write(file.get(), text.data() + written, text.size() - written);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return refused(aside, "cannot be written");
+      written += static_cast<std::size_t>(put);
+    }
+    if (::fsync(file.get()) != 0) return refused(aside, "cannot be written");
+  }
+  if (std::rename(aside.c_str(), path.c_str()) != 0) return refused(path, "cannot be written");
+  return Ok{};
+}
+
+}  // namespace assent::app

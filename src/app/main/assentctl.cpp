@@ -1,0 +1,5 @@
+#include "app/ctl.hpp"
+
+int main(int argc, char** argv) {
+  return assent::app::run_ctl(argc, argv);
+}

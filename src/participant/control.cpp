@@ -1,0 +1,258 @@
+#include "participant/control.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+#include "participant/doctor.hpp"
+#include "participant/schema.hpp"
+#include "participant/settler.hpp"
+
+namespace assent::participant {
+namespace {
+
+using State = ParticipantInfo::State;
+
+/// How often an idle control session is looked at.
+constexpr std::chrono::milliseconds kLookEvery{500};
+/// How long enrolment waits for one killed session of a predecessor before it tries again later.
+constexpr std::chrono::milliseconds kPredecessorLeavesMax{2'000};
+
+}  // namespace
+
+void Control::post(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      start_locked();
+      tasks_.push_back(std::move(task));
+      task = nullptr;
+    }
+  }
+  if (task) {
+    task(nullptr, "participant \"" + config_.name + "\" is stopping");
+  } else {
+    wake_.notify_one();
+  }
+}
+
+void Control::enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    start_locked();
+    enrolment_ = Enrolment{log_id, epoch, std::move(on_up)};
+    look_again_ = true;
+  }
+  wake_.notify_one();
+}
+
+void Control::look_again() {
+  {
+    const std::lock_guard lock(mutex_);
+    look_again_ = true;
+  }
+  wake_.notify_one();
+}
+
+bool Control::predecessors_left() const {
+  const std::lock_guard lock(mutex_);
+  return predecessors_left_;
+}
+
+void Control::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Control::start_locked() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+}
+
+void Control::loop() {
+  const ConnectorThread connector;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (!tasks_.empty()) {
+      auto task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      run(std::move(task));
+      lock.lock();
+      continue;
+    }
+    if (enrolment_) {
+      lock.unlock();
+      keep_up();
+      lock.lock();
+      if (stopping_ || !tasks_.empty()) continue;
+    }
+    const auto until =
+        std::min(base::SteadyClock::now() + kLookEvery, enrolment_ && !up_ ? next_attempt_ : base::SteadyTime::max());
+    wake_.wait_until(lock, until, [this] { return stopping_ || !tasks_.empty() || look_again_; });
+  }
+  const auto left = std::exchange(tasks_, {});
+  lock.unlock();
+  for (const auto& task : left) task(nullptr, "participant \"" + config_.name + "\" is stopping");
+  session_.reset();
+}
+
+void Control::run(Task task) {
+  bool enrolled = false;
+  {
+    const std::lock_guard lock(mutex_);
+    enrolled = enrolment_.has_value();
+  }
+  std::string why;
+  bool usable = false;
+  if (enrolled) {
+    if (up_ && session_->is_dead_when_idle()) keep_up();
+    usable = up_;
+    why = why_down_;
+  } else {
+    usable = connect_unenrolled(why);
+  }
+  task(usable ? session_.get() : nullptr, why);
+  if (session_ && session_->lost()) look_again();
+}
+
+bool Control::connect_unenrolled(std::string& why) {
+  if (session_ && !session_->is_dead_when_idle()) return true;
+  auto opened = Session::open(config_, Session::Purpose::control);
+  if (const auto* error = std::get_if<SqlError>(&opened)) {
+    session_.reset();
+    why = "participant \"" + config_.name + "\" cannot be reached: " + describe(*error);
+    return false;
+  }
+  session_ = std::move(std::get<0>(opened));
+  health_.set_server(session_->dialect().name, session_->version(), {});
+  return true;
+}
+
+void Control::keep_up() {
+  bool look = false;
+  {
+    const std::lock_guard lock(mutex_);
+    look = std::exchange(look_again_, false);
+  }
+  const auto now = base::SteadyClock::now();
+  if (up_) {
+    if (look && !session_->lost()) session_->run("DO 1");
+    if (!session_->is_dead_when_idle()) return;
+    spdlog::warn("participant {}: the control connection was lost, connecting again", config_.name);
+    up_ = false;
+  } else if (now < next_attempt_) {
+    return;
+  }
+  std::string reason;
+  const auto progress = bring_up(reason);
+  if (progress == Progress::up) {
+    up_ = true;
+    pause_ = std::chrono::milliseconds{0};
+    health_.set_state(State::up, "");
+    spdlog::info("participant {}: up, {} {}", config_.name, session_->dialect().name, session_->version());
+    std::function<void()> on_up;
+    {
+      const std::lock_guard lock(mutex_);
+      on_up = enrolment_->on_up;
+    }
+    if (on_up) on_up();
+    return;
+  }
+  session_.reset();
+  why_down_ =
+      "participant \"" + config_.name + "\" " + (progress == Progress::refused ? "is refused: " : "is down: ") + reason;
+  const auto state = progress == Progress::refused ? State::refused : State::down;
+  const auto before = health_.info();
+  health_.set_state(state, reason);
+  if (before.state != state || before.reason != reason) spdlog::warn("{}", why_down_);
+  next_attempt_ = base::SteadyClock::now() + next_pause();
+}
+
+// Doubling, and random between half and whole, so that many coordinators do not come back at the same moment.
+std::chrono::milliseconds Control::next_pause() {
+  pause_ = std::clamp(pause_ * 2, config_.reconnect_pause_min, config_.reconnect_pause_max);
+  return std::chrono::milliseconds(
+      std::uniform_int_distribution<std::int64_t>(pause_.count() / 2, pause_.count())(random_));
+}
+
+Control::Progress Control::bring_up(std::string& reason) {
+  const auto down = [&](const SqlError& error) {
+    reason = describe(error);
+    return Progress::down;
+  };
+  Enrolment enrolment;
+  {
+    const std::lock_guard lock(mutex_);
+    enrolment = *enrolment_;
+  }
+  session_.reset();
+  auto opened = Session::open(config_, Session::Purpose::control);
+  if (const auto* error = std::get_if<SqlError>(&opened)) return down(*error);
+  session_ = std::move(std::get<0>(opened));
+
+  auto examined = examine(*session_, config_);
+  if (const auto* error = std::get_if<SqlError>(&examined)) return down(*error);
+  auto findings = std::get<0>(std::move(examined));
+  const auto publish = [&] { health_.set_server(session_->dialect().name, session_->version(), findings); };
+  publish();
+  reason = refusals(findings);
+  if (!reason.empty()) return Progress::refused;
+
+  if (const auto error = ensure_schema(*session_, config_)) {
+    if (error->lost) return down(*error);
+    reason = "schema " + config_.schema + " cannot be used: " + describe(*error) +
+             "; let a DBA run: " + schema_grants(*session_, config_);
+    return Progress::refused;
+  }
+  for (auto& finding : findings) {
+    if (finding.probe == "schema")
+      finding = {finding.probe, DoctorFinding::Grade::pass, "schema " + config_.schema + " is there", ""};
+  }
+  auto identity = read_identity(*session_, config_);
+  if (const auto* error = std::get_if<SqlError>(&identity)) return down(*error);
+  findings.push_back(judge_identity(config_, identity_, std::get<std::string>(identity)));
+  publish();
+  reason = refusals(findings);
+  if (!reason.empty()) return Progress::refused;
+
+  auto listed = list_xids(*session_);
+  if (const auto* error = std::get_if<SqlError>(&listed)) return down(*error);
+  const auto in_doubt = std::count_if(std::get<0>(listed).begin(), std::get<0>(listed).end(),
+                                      [&](const auto& xid) { return is_ours(xid, config_.coordinator_id); });
+  auto claimed = claim(*session_, config_, enrolment.log_id, enrolment.epoch, static_cast<std::size_t>(in_doubt));
+  if (claimed.kind != Claim::Kind::ours) {
+    reason = claimed.reason;
+    return claimed.kind == Claim::Kind::refused ? Progress::refused : Progress::down;
+  }
+  if (!claimed.notice.empty()) spdlog::warn("participant {}: {}", config_.name, claimed.notice);
+  health_.set_update_remarks(claimed.update_remarks);
+  identity_ = std::get<std::string>(identity);
+  return send_predecessors_away(reason);
+}
+
+// The claim shows that they are dead or have lost the right to settle anything. Their connections can outlive them for
+// seconds, with a branch each: as long as one does, MariaDB says OK to others and commits nothing.
+Control::Progress Control::send_predecessors_away(std::string& reason) {
+  auto living = living_predecessors(*session_, config_);
+  if (const auto* error = std::get_if<SqlError>(&living)) return reason = describe(*error), Progress::down;
+  for (const auto& who : std::get<0>(living)) {
+    spdlog::warn("participant {}: ending connection {} of an earlier process", config_.name, who.id);
+    const auto left = make_leave(*session_, who, kPredecessorLeavesMax);
+    if (const auto* error = std::get_if<SqlError>(&left)) return reason = describe(*error), Progress::down;
+    if (!std::get<bool>(left)) {
+      reason = "connection " + std::to_string(who.id) + " of an earlier process does not end";
+      return Progress::down;
+    }
+  }
+  if (const auto error = forget_predecessors(*session_, config_)) return reason = describe(*error), Progress::down;
+  const std::lock_guard lock(mutex_);
+  predecessors_left_ = true;
+  return Progress::up;
+}
+
+}  // namespace assent::participant

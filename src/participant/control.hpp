@@ -1,0 +1,81 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "participant/config.hpp"
+#include "participant/health.hpp"
+#include "participant/session.hpp"
+
+namespace assent::participant {
+
+/// The participant's control thread with a session of its own: enrols and enrols again after every loss of the
+/// connection, and does what is not done on a branch's session. Its queue holds at most what the callers of the
+/// participant have asked for and not got: one scan, one purge, one attempt per branch.
+class Control {
+ public:
+  /// `session` is null when the participant cannot be used now; `why` then tells. Runs on the control thread.
+  using Task = std::function<void(Session* session, const std::string& why)>;
+
+  Control(const Config& config, Health& health) : config_(config), health_(health), random_(std::random_device{}()) {}
+  ~Control() { stop(); }
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  void post(Task task);
+  void enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up);
+  /// Somebody could not connect, or lost a connection: look now whether the participant is still there.
+  void look_again();
+  /// Whether all sessions of earlier processes of this coordinator are known to be gone.
+  bool predecessors_left() const;
+  /// Answers what is queued with a null session and joins. Idempotent.
+  void stop();
+
+ private:
+  enum class Progress : std::uint8_t { up, down, refused };
+  struct Enrolment {
+    std::uint64_t log_id = 0;
+    std::uint32_t epoch = 0;
+    std::function<void()> on_up;
+  };
+
+  void start_locked();
+  void loop();
+  void run(Task task);
+  bool connect_unenrolled(std::string& why);
+  void keep_up();
+  Progress bring_up(std::string& reason);
+  Progress send_predecessors_away(std::string& reason);
+  std::chrono::milliseconds next_pause();
+
+  const Config& config_;
+  Health& health_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Task> tasks_;
+  std::optional<Enrolment> enrolment_;
+  bool look_again_ = false;
+  bool predecessors_left_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+
+  // The control thread's own.
+  std::unique_ptr<Session> session_;
+  bool up_ = false;
+  std::string why_down_ = "not connected yet";
+  std::string identity_;
+  base::SteadyTime next_attempt_{};
+  std::chrono::milliseconds pause_{0};
+  std::mt19937 random_;
+};
+
+}  // namespace assent::participant

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "assent/status.hpp"
+#include "participant/config.hpp"
+
+namespace assent::participant {
+
+/// What is known of the participant as a whole, written by its control thread and read by all. Thread safe.
+class Health {
+ public:
+  explicit Health(const Config& config) {
+    info_.name = config.name;
+    info_.address = config.unix_socket.empty() ? config.host + ":" + std::to_string(config.port) : config.unix_socket;
+    info_.proof_rows = config.proof_rows;
+    info_.sessions_max = config.sessions_max;
+  }
+
+  bool serving() const noexcept { return serving_.load(std::memory_order_acquire); }
+  bool update_remarks() const noexcept { return update_remarks_.load(std::memory_order_relaxed); }
+  void set_update_remarks(bool there) noexcept { update_remarks_.store(there, std::memory_order_relaxed); }
+
+  /// Gives the state before.
+  ParticipantInfo::State set_state(ParticipantInfo::State state, std::string reason) {
+    const std::lock_guard lock(mutex_);
+    const auto before = info_.state;
+    info_.state = state;
+    info_.reason = std::move(reason);
+    serving_.store(state == ParticipantInfo::State::up, std::memory_order_release);
+    return before;
+  }
+  void set_server(std::string kind, std::string version, std::vector<DoctorFinding> findings) {
+    const std::lock_guard lock(mutex_);
+    info_.server_kind = std::move(kind);
+    info_.server_version = std::move(version);
+    info_.findings = std::move(findings);
+  }
+  ParticipantInfo info() const {
+    const std::lock_guard lock(mutex_);
+    return info_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  ParticipantInfo info_;
+  std::atomic<bool> serving_{false};
+  std::atomic<bool> update_remarks_{true};
+};
+
+/// Why new branches are refused now, as one sentence.
+inline std::string why_not(const Config& config, const Health& health) {
+  const auto info = health.info();
+  return "participant \"" + config.name + "\" is " + to_string(info.state) +
+         (info.reason.empty() ? "" : ": " + info.reason);
+}
+
+}  // namespace assent::participant

@@ -1,0 +1,134 @@
+#include "participant/participant.hpp"
+
+#include <atomic>
+#include <utility>
+
+#include "base/check.hpp"
+#include "participant/control.hpp"
+#include "participant/health.hpp"
+#include "participant/pool.hpp"
+#include "participant/purge.hpp"
+#include "participant/schema.hpp"
+#include "participant/sql_cache.hpp"
+
+namespace assent::participant {
+namespace {
+
+Error unavailable(std::string what) {
+  return {Errc::unavailable, std::move(what), true};
+}
+
+Error unavailable(const Config& config, const SqlError& error) {
+  return unavailable("participant \"" + config.name + "\": " + describe(error));
+}
+
+class SqlParticipant final : public ports::Participant {
+ public:
+  explicit SqlParticipant(Config config)
+      : config_(std::move(config)),
+        health_(config_),
+        cache_(config_.schema),
+        control_(config_, health_),
+        pool_(config_, health_, cache_, control_) {
+    ASSENT_CHECK(protocol::valid_name(config_.name, protocol::kParticipantNameBytesMax));
+    ASSENT_CHECK(protocol::valid_name(config_.coordinator_id, protocol::kCoordinatorIdBytesMax));
+    ASSENT_CHECK(!config_.schema.empty() &&
+                 config_.schema.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos);
+    ASSENT_CHECK(config_.sessions_max > 0);
+  }
+  ~SqlParticipant() override { stop(); }
+
+  const std::string& name() const override { return config_.name; }
+
+  ParticipantInfo info() const override {
+    auto info = health_.info();
+    info.sessions = pool_.connected();
+    info.in_flight = pool_.in_flight();
+    return info;
+  }
+
+  Status available() const override {
+    if (health_.serving()) return Ok{};
+    return unavailable(why_not(config_, health_));
+  }
+
+  Status check(const Branch& branch) const override {
+    auto scanned = cache_.scan(branch);
+    if (!scanned) return std::move(scanned).error();
+    return Ok{};
+  }
+
+  void inspect(ports::Done<Result<ports::Inspection>> done) override {
+    control_.post([this, done = std::move(done)](Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto owner = read_owner(*session, config_);
+      if (const auto* error = std::get_if<SqlError>(&owner)) return done(unavailable(config_, *error));
+      auto listed = list_xids(*session);
+      if (const auto* error = std::get_if<SqlError>(&listed)) return done(unavailable(config_, *error));
+      ports::Inspection seen;
+      seen.owner = std::move(std::get<0>(owner));
+      for (auto& xid : std::get<0>(listed)) {
+        if (is_ours(xid, config_.coordinator_id)) seen.in_doubt.push_back(std::move(xid));
+      }
+      done(std::move(seen));
+    });
+  }
+
+  void enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up) override {
+    pool_.start();
+    control_.enrol(log_id, epoch, std::move(on_up));
+  }
+
+  void prepare(ports::BranchWork work, ports::Done<ports::Vote> done) override {
+    pool_.run(std::move(work), Ending::prepare, std::move(done));
+  }
+  void commit_one_phase(ports::BranchWork work, ports::Done<ports::Vote> done) override {
+    pool_.run(std::move(work), Ending::commit_one_phase, std::move(done));
+  }
+  void settle(protocol::Xid xid, protocol::Decided decided, bool known_prepared,
+              ports::Done<ports::SettleReport> done) override {
+    pool_.settle({std::move(xid), decided, known_prepared}, std::move(done));
+  }
+
+  void scan(ports::Done<Result<std::vector<ports::ListedXid>>> done) override {
+    control_.post([this, done = std::move(done)](Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto listed = list_xids(*session);
+      if (const auto* error = std::get_if<SqlError>(&listed)) return done(unavailable(config_, *error));
+      done(std::get<0>(std::move(listed)));
+    });
+  }
+
+  void purge_proofs(std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) override {
+    control_.post([this, from = std::move(from), to = std::move(to), done = std::move(done)](Session* session,
+                                                                                             const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto purged = purge_range(*session, config_, from, to);
+      if (const auto* error = std::get_if<SqlError>(&purged)) return done(unavailable(config_, *error));
+      done(std::get<std::uint64_t>(purged));
+    });
+  }
+
+  // Workers first: what they still report may be handed to the control thread, which answers all it was given.
+  void stop() override {
+    if (stopped_.exchange(true)) return;
+    pool_.stop();
+    control_.stop();
+  }
+
+ private:
+  const Config config_;
+  Health health_;
+  SqlCache cache_;
+  Control control_;
+  Pool pool_;
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace
+
+std::unique_ptr<ports::Participant> make_participant(Config config) {
+  return std::make_unique<SqlParticipant>(std::move(config));
+}
+
+}  // namespace assent::participant

@@ -1,0 +1,41 @@
+#include "participant/purge.hpp"
+
+#include <algorithm>
+
+namespace assent::participant {
+namespace {
+
+/// Rows read, and deleted, in one statement.
+constexpr std::size_t kRowsPerDelete = 500;
+
+}  // namespace
+
+std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config& config, const std::string& from,
+                                                  const std::string& to) {
+  const auto prefix = config.coordinator_id + ".";
+  const auto prefix_end = config.coordinator_id + "/";  // the byte after the point
+  const auto low = std::max(from, prefix);
+  const auto high = std::min(to, prefix_end);
+  std::uint64_t purged = 0;
+  for (auto after = low; after < high;) {
+    const auto found = session.run(
+        "SELECT gtrid,branch FROM " + config.schema + ".proof WHERE gtrid>=" + quoted(session, after) + " AND gtrid<" +
+        quoted(session, high) + " ORDER BY gtrid,branch LIMIT " + std::to_string(kRowsPerDelete));
+    if (found.error) return *found.error;
+    const auto& rows = found.answers.front().rows->rows;
+    if (rows.empty()) break;
+    std::string keys;
+    for (const auto& row : rows) {
+      keys += (keys.empty() ? "(" : ",(") + quoted(session, text_of(row[0])) + "," + text_of(row[1]) + ")";
+    }
+    const auto deleted = session.run(
+        "DELETE FROM " + config.schema + ".proof WHERE (gtrid,branch) IN (" + keys + ");SELECT ROW_COUNT()", 2);
+    if (deleted.error) return *deleted.error;
+    purged += static_cast<std::uint64_t>(int_of(deleted.answers.back().rows->rows.front()[0]));
+    if (rows.size() < kRowsPerDelete) break;
+    after = text_of(rows.back()[0]);
+  }
+  return purged;
+}
+
+}  // namespace assent::participant

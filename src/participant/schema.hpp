@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "participant/config.hpp"
+#include "participant/session.hpp"
+#include "ports/participant.hpp"
+
+namespace assent::participant {
+
+// Assent's own tables at a participant, in the schema the configuration names:
+//
+//   proof        one row per branch, written inside it: it is there if and only if the branch committed. A row of kind
+//                'fence' stands where a branch must never commit.
+//   coordinator  who used this participant last, and with which log.
+//   session      every connection that may hold a branch, so that a successor can wait for it to leave.
+//   server       one random identity, for servers without one of their own.
+//
+// Several participants may be databases of one server and share the schema: branch numbers tell their rows apart.
+
+/// Nothing, or what the server said.
+using Failure = std::optional<SqlError>;
+
+/// Creates what is missing of the schema. Writes nothing when all is there.
+Failure ensure_schema(Session& session, const Config& config);
+/// Whether every table is there and can be read; changes nothing.
+Failure probe_schema(Session& session, const Config& config);
+/// The statements a DBA would run to give the account all that it needs.
+std::string schema_grants(const Session& session, const Config& config);
+
+/// The server's own identity: `server_uuid`, or the row of ours with the server's number.
+std::variant<std::string, SqlError> read_identity(Session& session, const Config& config);
+
+/// Nothing when this coordinator was never here, the schema's absence included.
+std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& session, const Config& config);
+
+/// Every row of XA RECOVER.
+std::variant<std::vector<ports::ListedXid>, SqlError> list_xids(Session& session);
+/// Whether it is a branch of this coordinator's.
+bool is_ours(const ports::ListedXid& xid, const std::string& coordinator_id);
+
+struct Claim {
+  enum class Kind : std::uint8_t { ours, refused, failed } kind = Kind::failed;
+  std::string reason;          ///< When refused or failed: for people.
+  std::string notice;          ///< When ours, and somebody should know of it.
+  bool update_remarks = true;  ///< The server's remark on an UPDATE came through.
+};
+
+/// Makes the owner row say (log_id, epoch), if no other process or log has a better right to it.
+/// `in_doubt` is how many branches of this coordinator XA RECOVER lists here.
+Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::uint32_t epoch, std::size_t in_doubt);
+
+/// Random, made once per process.
+std::uint64_t process_instance();
+
+/// Puts `now` into the session table in place of `before`.
+Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before);
+
+/// The connections that other processes with this identity have registered, and that still live.
+std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Session& session, const Config& config);
+/// Forgets all registered connections of other processes with this identity.
+Failure forget_predecessors(Session& session, const Config& config);
+
+/// Whether the connection is in the server's process list.
+std::variant<bool, SqlError> is_connected(Session& session, const ConnectionIdentity& who);
+
+}  // namespace assent::participant

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/clock.hpp"
+#include "server/server.hpp"
+#include "wire/message.hpp"
+
+namespace assent::server {
+
+class Connection;
+
+/// Requests stop being read from a connection while more than this waits to be sent on it.
+inline constexpr std::size_t kReadingPausesAtBytes = 256 * 1024;
+/// Within one batch of requests, answers are sent together, but no later than at this size.
+inline constexpr std::size_t kCoalescedBytes = 64 * 1024;
+/// A connection that ends with an error goes on taking bytes, so that the error reaches a client that still writes.
+inline constexpr std::size_t kLingerBytesMax = 8 * 1024 * 1024;
+inline constexpr std::chrono::milliseconds kLingerTimeout{2'000};
+/// Connections over the bound that are being told so at any one time; those beyond are closed without a word.
+inline constexpr std::size_t kRefusalsMax = 64;
+/// After accept() failed, as it does without a free file descriptor.
+inline constexpr std::chrono::milliseconds kAcceptPause{100};
+
+struct Counters {
+  std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> connections_refused{0};
+  std::atomic<std::uint64_t> accept_errors{0};
+  std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> bad_frames{0};
+  std::atomic<std::uint64_t> answers_dropped{0};
+  std::atomic<std::uint64_t> slow_clients_closed{0};
+};
+
+/// What the listener and its connections share. Kept alive by every connection, and so by every answer that is still
+/// to come. Everything but `options`, `service` and `counters` belongs to the server's thread.
+struct Core : std::enable_shared_from_this<Core> {
+  Core(Options o, Service s) : options(std::move(o)), service(std::move(s)) {}
+
+  Result<std::uint16_t> start();
+  void stop_accepting();
+  void stop();
+  std::map<std::string, std::uint64_t> counters_by_name() const;
+
+  void accept();
+  void adopt(boost::asio::ip::tcp::socket socket);
+  void arm_tick();
+  void tick();
+  void close_acceptor();
+  void forget(const std::shared_ptr<Connection>& connection);
+
+  const Options options;
+  const Service service;
+  Counters counters;
+  std::atomic<std::uint64_t> connections_now{0};
+
+  boost::asio::io_context context{1};
+  boost::asio::ip::tcp::acceptor acceptor{context};
+  boost::asio::steady_timer accept_timer{context};
+  boost::asio::steady_timer tick_timer{context};
+  wire::Parser parser;
+  std::unordered_set<std::shared_ptr<Connection>> connections;
+  std::unordered_set<std::shared_ptr<Connection>> refusals;  ///< Over the bound, and being told so.
+  bool stopping = false;
+  base::SteadyTime stop_by;
+  std::array<char, 16 * 1024> thrown_away;  ///< Where connections that end put what they still get.
+  std::thread thread;
+};
+
+}  // namespace assent::server

@@ -1,0 +1,131 @@
+#include "wal/checkpoint.hpp"
+
+#include <utility>
+
+#include "wal/codec.hpp"
+#include "wal/format.hpp"
+
+namespace assent::wal {
+namespace {
+
+constexpr std::uint64_t kMagic = 0x31544E504B434C41;  // "ALCKPNT1"
+constexpr std::size_t kMagicAndVersionBytes = 12;
+constexpr std::size_t kChecksumBytes = 8;
+constexpr std::size_t kHeadBytes = kMagicAndVersionBytes + 5 * 8;
+
+void put_live(std::string& out, const ports::LiveDecision& live) {
+  put_decision(out, live.decision);
+  base::put_int(out, static_cast<std::uint16_t>(live.settled.size()));
+  for (const auto branch : live.settled) base::put_int(out, branch);
+  base::put_int(out, static_cast<std::uint16_t>(live.hazards.size()));
+  for (const auto& [branch, hazard] : live.hazards) put_hazard(out, hazard);
+}
+
+bool take_live(base::Reader& in, ports::LiveDecision& live) {
+  if (!take_decision(in, live.decision)) return false;
+  const auto settled = in.take_int<std::uint16_t>();
+  for (std::uint16_t i = 0; i < settled && in.ok(); ++i) live.settled.insert(in.take_int<std::uint16_t>());
+  const auto hazards = in.take_int<std::uint16_t>();
+  for (std::uint16_t i = 0; i < hazards && in.ok(); ++i) {
+    ports::HazardFound hazard;
+    if (!take_hazard(in, hazard)) return false;
+    const auto branch = hazard.branch;
+    live.hazards.insert_or_assign(branch, std::move(hazard));
+  }
+  return in.ok();
+}
+
+void put_key(std::string& out, const ports::KeptKey& key) {
+  base::put_string(out, key.key);
+  base::put_string(out, key.gtrid);
+  base::put_int(out, key.request_fingerprint);
+  base::put_int(out, key.decided_at_ms);
+  put_names(out, key.participants);
+}
+
+bool take_key(base::Reader& in, ports::KeptKey& key) {
+  key.key = in.take_string();
+  key.gtrid = in.take_string();
+  key.request_fingerprint = in.take_int<std::uint64_t>();
+  key.decided_at_ms = in.take_int<std::int64_t>();
+  return take_names(in, key.participants);
+}
+
+bool take_state(base::Reader& in, StateBuilder& into) {
+  std::string coordinator(in.take_string());
+  const auto epoch = in.take_int<std::uint32_t>();
+  into.restore(std::move(coordinator), epoch);
+  const auto live_count = in.take_int<std::uint64_t>();
+  for (std::uint64_t i = 0; i < live_count && in.ok(); ++i) {
+    ports::LiveDecision live;
+    if (!take_live(in, live)) return false;
+    into.restore(std::move(live));
+  }
+  const auto key_count = in.take_int<std::uint64_t>();
+  for (std::uint64_t i = 0; i < key_count && in.ok(); ++i) {
+    ports::KeptKey key;
+    if (!take_key(in, key)) return false;
+    into.keep(std::move(key));
+  }
+  return in.ok() && in.left() == 0;
+}
+
+}  // namespace
+
+std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& state) {
+  std::string out;
+  base::put_int(out, kMagic);
+  base::put_int(out, kFormatVersion);
+  base::put_int(out, head.log_id);
+  base::put_int(out, head.covers_through);
+  base::put_int(out, head.first_segment);
+  base::put_int(out, head.first_sequence);
+  base::put_int(out, std::uint64_t{0});  // the file's size, once it is known
+  base::put_string(out, state.state().coordinator);
+  base::put_int(out, state.state().epoch);
+  base::put_int(out, static_cast<std::uint64_t>(state.state().live.size()));
+  for (const auto& [gtrid, live] : state.state().live) put_live(out, live);
+  base::put_int(out, static_cast<std::uint64_t>(state.key_order().size()));
+  for (const auto& key : state.key_order()) put_key(out, state.state().kept_keys.at(key));
+  std::string size;
+  base::put_int(size, static_cast<std::uint64_t>(out.size() + kChecksumBytes));
+  out.replace(kHeadBytes - size.size(), size.size(), size);
+  base::put_int(out, checksum(out, head.log_id, 0, 0));
+  return out;
+}
+
+Result<CheckpointHead> decode_checkpoint(std::string_view bytes, StateBuilder& into) {
+  if (bytes.size() < kMagicAndVersionBytes) return Error{Errc::log_corrupt, "it is cut off inside its header"};
+  base::Reader in(bytes);
+  if (in.take_int<std::uint64_t>() != kMagic) {
+    return Error{Errc::log_corrupt, "it does not begin as a checkpoint of a decision log"};
+  }
+  const auto version = in.take_int<std::uint32_t>();
+  if (version > kFormatVersion) {
+    return Error{Errc::log_newer_format, "it is of format " + std::to_string(version) + ", this program knows up to " +
+                                             std::to_string(kFormatVersion)};
+  }
+  CheckpointHead head;
+  head.log_id = in.take_int<std::uint64_t>();
+  head.covers_through = in.take_int<std::uint64_t>();
+  head.first_segment = in.take_int<std::uint64_t>();
+  head.first_sequence = in.take_int<std::uint64_t>();
+  const auto size = in.take_int<std::uint64_t>();
+  if (!in.ok() || bytes.size() < kHeadBytes + kChecksumBytes || size != bytes.size()) {
+    return Error{Errc::log_corrupt, "it is not as long as its header says"};
+  }
+  const auto covered = bytes.substr(0, bytes.size() - kChecksumBytes);
+  base::Reader sum(bytes.substr(covered.size()));
+  if (sum.take_int<std::uint64_t>() != checksum(covered, head.log_id, 0, 0)) {
+    return Error{Errc::log_corrupt, "it does not match its checksum"};
+  }
+  into.start(head.log_id);
+  base::Reader body(covered.substr(kHeadBytes));
+  if (!take_state(body, into)) return Error{Errc::log_corrupt, "it holds what this program never writes"};
+  if (head.first_segment == 0 || head.first_sequence == 0 || head.covers_through + 1 < head.first_sequence) {
+    return Error{Errc::log_corrupt, "its header contradicts itself"};
+  }
+  return head;
+}
+
+}  // namespace assent::wal

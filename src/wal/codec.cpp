@@ -1,0 +1,164 @@
+#include "wal/codec.hpp"
+
+#include <utility>
+
+#include "protocol/xid.hpp"
+#include "wal/format.hpp"
+
+namespace assent::wal {
+namespace {
+
+enum class RecordKind : std::uint8_t {
+  commit_decision = 1,
+  branch_settled = 2,
+  transaction_ended = 3,
+  hazard_found = 4,
+  epoch_started = 5,
+};
+
+constexpr std::size_t kRecordHeaderBytes = 5;  // kind, length
+
+RecordKind put_payload(std::string& out, const ports::CommitDecision& record) {
+  put_decision(out, record);
+  return RecordKind::commit_decision;
+}
+
+RecordKind put_payload(std::string& out, const ports::BranchSettled& record) {
+  base::put_string(out, record.gtrid);
+  base::put_int(out, record.branch);
+  return RecordKind::branch_settled;
+}
+
+RecordKind put_payload(std::string& out, const ports::TransactionEnded& record) {
+  base::put_string(out, record.gtrid);
+  return RecordKind::transaction_ended;
+}
+
+RecordKind put_payload(std::string& out, const ports::HazardFound& record) {
+  put_hazard(out, record);
+  return RecordKind::hazard_found;
+}
+
+RecordKind put_payload(std::string& out, const ports::EpochStarted& record) {
+  base::put_string(out, record.coordinator);
+  base::put_int(out, record.epoch);
+  base::put_int(out, record.started_at_ms);
+  return RecordKind::epoch_started;
+}
+
+bool take_record(RecordKind kind, base::Reader& in, ports::LogRecord& out) {
+  switch (kind) {
+    case RecordKind::commit_decision: return take_decision(in, out.emplace<ports::CommitDecision>());
+    case RecordKind::branch_settled: {
+      auto& record = out.emplace<ports::BranchSettled>();
+      record.gtrid = in.take_string();
+      record.branch = in.take_int<std::uint16_t>();
+      return in.ok();
+    }
+    case RecordKind::transaction_ended: {
+      out.emplace<ports::TransactionEnded>().gtrid = in.take_string();
+      return in.ok();
+    }
+    case RecordKind::hazard_found: return take_hazard(in, out.emplace<ports::HazardFound>());
+    case RecordKind::epoch_started: {
+      auto& record = out.emplace<ports::EpochStarted>();
+      record.coordinator = in.take_string();
+      record.epoch = in.take_int<std::uint32_t>();
+      record.started_at_ms = in.take_int<std::int64_t>();
+      return in.ok();
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Status encode_record(const ports::LogRecord& record, std::string& out) {
+  const auto* decision = std::get_if<ports::CommitDecision>(&record);
+  if (decision != nullptr && decision->participants.size() > protocol::kBranchesMax) {
+    return Error{Errc::invalid_argument, "a decision for " + std::to_string(decision->participants.size()) +
+                                             " branches was not logged: the bound is " +
+                                             std::to_string(protocol::kBranchesMax)};
+  }
+  const std::size_t start = out.size();
+  out.resize(start + kRecordHeaderBytes);
+  const RecordKind kind = std::visit([&](const auto& held) { return put_payload(out, held); }, record);
+  const std::size_t bytes = out.size() - start;
+  if (bytes > kRecordBytesMax) {
+    out.resize(start);
+    return Error{Errc::invalid_argument, "a record of " + std::to_string(bytes) +
+                                             " bytes was not logged: the bound is " + std::to_string(kRecordBytesMax) +
+                                             "; shorten the label or the idempotency key"};
+  }
+  std::string header;
+  base::put_int(header, static_cast<std::uint8_t>(kind));
+  base::put_int(header, static_cast<std::uint32_t>(bytes - kRecordHeaderBytes));
+  out.replace(start, kRecordHeaderBytes, header);
+  return Ok{};
+}
+
+bool decode_records(std::string_view payload, std::uint32_t count, const std::function<void(ports::LogRecord)>& each) {
+  base::Reader in(payload);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto kind = in.take_int<std::uint8_t>();
+    const auto body = in.take_string();
+    if (!in.ok()) return false;
+    base::Reader fields(body);
+    ports::LogRecord record;
+    if (!take_record(static_cast<RecordKind>(kind), fields, record) || fields.left() != 0) return false;
+    each(std::move(record));
+  }
+  return in.ok() && in.left() == 0;
+}
+
+void put_names(std::string& out, const std::vector<std::string>& names) {
+  base::put_int(out, static_cast<std::uint16_t>(names.size()));
+  for (const auto& name : names) base::put_string(out, name);
+}
+
+bool take_names(base::Reader& in, std::vector<std::string>& names) {
+  const auto count = in.take_int<std::uint16_t>();
+  if (!in.ok() || count > protocol::kBranchesMax) return false;
+  names.clear();
+  for (std::uint16_t i = 0; i < count; ++i) names.emplace_back(in.take_string());
+  return in.ok();
+}
+
+void put_decision(std::string& out, const ports::CommitDecision& decision) {
+  base::put_string(out, decision.gtrid);
+  base::put_int(out, static_cast<std::uint8_t>(decision.protocol));
+  put_names(out, decision.participants);
+  base::put_string(out, decision.idempotency_key);
+  base::put_int(out, decision.request_fingerprint);
+  base::put_string(out, decision.label);
+  base::put_int(out, decision.decided_at_ms);
+}
+
+bool take_decision(base::Reader& in, ports::CommitDecision& decision) {
+  decision.gtrid = in.take_string();
+  decision.protocol = static_cast<Protocol>(in.take_int<std::uint8_t>());
+  if (decision.protocol != Protocol::two_phase && decision.protocol != Protocol::three_phase) return false;
+  if (!take_names(in, decision.participants)) return false;
+  decision.idempotency_key = in.take_string();
+  decision.request_fingerprint = in.take_int<std::uint64_t>();
+  decision.label = in.take_string();
+  decision.decided_at_ms = in.take_int<std::int64_t>();
+  return in.ok();
+}
+
+void put_hazard(std::string& out, const ports::HazardFound& hazard) {
+  base::put_string(out, hazard.gtrid);
+  base::put_int(out, hazard.branch);
+  base::put_string(out, hazard.reason);
+  base::put_int(out, hazard.found_at_ms);
+}
+
+bool take_hazard(base::Reader& in, ports::HazardFound& hazard) {
+  hazard.gtrid = in.take_string();
+  hazard.branch = in.take_int<std::uint16_t>();
+  hazard.reason = in.take_string();
+  hazard.found_at_ms = in.take_int<std::int64_t>();
+  return in.ok();
+}
+
+}  // namespace assent::wal

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "assent/result.hpp"
+#include "base/bytes.hpp"
+#include "ports/decision_log.hpp"
+
+namespace assent::wal {
+
+// Records to bytes and back. Pure. What encodes, decodes; a decoder takes nothing that the encoder would not write.
+
+/// Appends one record to `out`, which is left as it was when the record is over a bound (Errc::invalid_argument).
+Status encode_record(const ports::LogRecord& record, std::string& out);
+
+/// Takes a batch's payload apart, calling `each` in order. False when the bytes are not exactly `count` records; those
+/// before the fault have been given by then.
+bool decode_records(std::string_view payload, std::uint32_t count, const std::function<void(ports::LogRecord)>& each);
+
+// The parts that checkpoints share. A take_ function gives false when the reader ran short or a value is impossible.
+
+void put_decision(std::string& out, const ports::CommitDecision& decision);
+bool take_decision(base::Reader& in, ports::CommitDecision& decision);
+void put_hazard(std::string& out, const ports::HazardFound& hazard);
+bool take_hazard(base::Reader& in, ports::HazardFound& hazard);
+void put_names(std::string& out, const std::vector<std::string>& names);
+bool take_names(base::Reader& in, std::vector<std::string>& names);
+
+}  // namespace assent::wal

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assent::wal {
+
+// Every touch of the log on a file goes through here, so that the same code runs over a real disk, over one that fails
+// on purpose, and over a simulated one that loses what was not synced.
+
+/// 0, or the errno of what failed.
+using Errno = int;
+
+struct FileInfo {
+  std::uint64_t bytes = 0;
+  std::uint64_t links = 0;  ///< Directory entries that lead to it; 0 once it was deleted.
+};
+
+/// One open file; closed with the object. Calls on one object must not overlap.
+class File {
+ public:
+  virtual ~File() = default;
+
+  /// Writes all of `bytes` at `offset`, or fails, having written any part of it.
+  virtual Errno write_at(std::uint64_t offset, std::string_view bytes) = 0;
+  /// Reads up to `bytes_max` from `offset` into `out`; fewer only at the end of the file.
+  virtual Errno read_at(std::uint64_t offset, std::size_t bytes_max, std::string& out) = 0;
+  /// Makes what was written durable, with as much of its metadata as reading it back takes. After a failure what is
+  /// durable is unknown for ever: the kernel may have dropped the pages, so a second try proves nothing.
+  virtual Errno sync() = 0;
+  virtual Errno set_bytes(std::uint64_t bytes) = 0;
+  virtual Errno info(FileInfo& out) = 0;
+};
+
+enum class OpenMode : std::uint8_t {
+  read,
+  read_write,  ///< Must exist.
+  create,      ///< Emptied when it exists.
+};
+
+/// The file operations the log uses. Thread safe. Paths are whole ones.
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  virtual Errno open(const std::string& path, OpenMode mode, std::unique_ptr<File>& out) = 0;
+  /// Opens (creating it if need be) and takes an exclusive lock that ends with the object or the process.
+  /// EWOULDBLOCK when another holds it.
+  virtual Errno lock(const std::string& path, std::unique_ptr<File>& out) = 0;
+  /// Whether somebody holds the lock on this file now. False when that cannot be told.
+  virtual bool is_locked(const std::string& path) = 0;
+  /// Replaces `to` when it exists, in one step.
+  virtual Errno rename(const std::string& from, const std::string& to) = 0;
+  virtual Errno remove(const std::string& path) = 0;
+  virtual Errno make_directory(const std::string& path) = 0;
+  /// Makes the creation, renaming and removal of entries durable.
+  virtual Errno sync_directory(const std::string& path) = 0;
+  /// Names of all entries, in no order. ENOTDIR when it is not a directory.
+  virtual Errno list(const std::string& path, std::vector<std::string>& out) = 0;
+};
+
+/// The machine's own.
+Disk& posix_disk();
+
+}  // namespace assent::wal

@@ -1,0 +1,133 @@
+#include "wal/files.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <functional>
+#include <system_error>
+
+namespace assent::wal {
+namespace {
+
+constexpr std::string_view kSegmentSuffix = ".seg";
+constexpr std::size_t kSegmentDigitsMin = 8;
+constexpr std::uint64_t kZeroesAtOnceBytes = 256ULL << 10;
+
+std::string_view remedy_for(Errno number) {
+  switch (number) {
+    case EACCES:
+    case EPERM: return "; give the coordinator's account read and write access to the directory and its files";
+    case EROFS: return "; the file system is read-only: mount it writable, and see in the kernel's log why it is not";
+    case ENOSPC:
+    case EDQUOT: return "; make room on this file system";
+    case ENOENT: return "; was the log's directory moved or deleted?";
+    case ENOTDIR: return "; the log needs a directory there, not a file";
+    case EMFILE:
+    case ENFILE: return "; raise the limit on open files";
+    case EIO: return "; the device fails: look into the kernel's log before starting again";
+    default: return "";
+  }
+}
+
+/// Writes through `fill` under a temporary name, then renames. The temporary file goes when any step fails.
+StepFailed put_in_place(Disk& disk, const std::string& directory, const std::string& name,
+                        const std::function<Errno(File&)>& fill, std::unique_ptr<File>& out) {
+  const std::string final_path = path_in(directory, name);
+  const std::string aside_path = final_path + std::string(kAsideSuffix);
+  std::unique_ptr<File> file;
+  if (const Errno failed = disk.open(aside_path, OpenMode::create, file)) return {"create", aside_path, failed};
+  const auto give_up = [&](std::string_view doing, Errno failed) {
+    file.reset();
+    disk.remove(aside_path);
+    return StepFailed{doing, aside_path, failed};
+  };
+  if (const Errno failed = fill(*file)) return give_up("write", failed);
+  if (const Errno failed = file->sync()) return give_up("sync", failed);
+  if (const Errno failed = disk.rename(aside_path, final_path)) return give_up("rename", failed);
+  if (const Errno failed = disk.sync_directory(directory)) return {"sync", directory, failed};
+  out = std::move(file);
+  return {};
+}
+
+}  // namespace
+
+std::string path_in(const std::string& directory, std::string_view name) {
+  std::string path = directory;
+  path += '/';
+  path += name;
+  return path;
+}
+
+std::string segment_name(std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < kSegmentDigitsMin) digits.insert(0, kSegmentDigitsMin - digits.size(), '0');
+  return digits + std::string(kSegmentSuffix);
+}
+
+std::optional<std::uint64_t> parse_segment_name(std::string_view name) {
+  if (!name.ends_with(kSegmentSuffix)) return std::nullopt;
+  const auto digits = name.substr(0, name.size() - kSegmentSuffix.size());
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (parsed.ec != std::errc{} || number == 0 || segment_name(number) != name) return std::nullopt;
+  return number;
+}
+
+bool is_aside_name(std::string_view name) {
+  if (!name.ends_with(kAsideSuffix)) return false;
+  name.remove_suffix(kAsideSuffix.size());
+  return name == kCheckpointName || parse_segment_name(name) || name.find(".seg.torn-") != std::string_view::npos;
+}
+
+Error io_error(std::string_view doing, const std::string& path, Errno number) {
+  std::string what = "cannot ";
+  what += doing;
+  what += ' ' + path + ": " + std::generic_category().message(number);
+  what += remedy_for(number);
+  return {Errc::io, std::move(what)};
+}
+
+bool is_lack_of_room(Errno number) {
+  switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EINTR: return true;
+    default: return false;
+  }
+}
+
+StepFailed write_aside(Disk& disk, const std::string& directory, const std::string& name, std::string_view bytes) {
+  std::unique_ptr<File> file;
+  return put_in_place(
+      disk, directory, name, [&](File& aside) { return aside.write_at(0, bytes); }, file);
+}
+
+StepFailed make_segment(Disk& disk, const std::string& directory, const SegmentHeader& header,
+                        std::unique_ptr<File>& out) {
+  const auto fill = [&](File& aside) -> Errno {
+    if (const Errno failed = aside.write_at(0, encode_segment_header(header))) return failed;
+    const std::string zeroes(kZeroesAtOnceBytes, '\0');
+    for (std::uint64_t offset = kSectorBytes; offset < header.bytes;) {
+      const auto count = std::min(kZeroesAtOnceBytes, header.bytes - offset);
+      if (const Errno failed = aside.write_at(offset, std::string_view(zeroes).substr(0, count))) return failed;
+      offset += count;
+    }
+    return 0;
+  };
+  return put_in_place(disk, directory, segment_name(header.number), fill, out);
+}
+
+Errno read_file(Disk& disk, const std::string& path, std::uint64_t bytes_max, std::string& out) {
+  std::unique_ptr<File> file;
+  if (const Errno failed = disk.open(path, OpenMode::read, file)) return failed;
+  FileInfo info;
+  if (const Errno failed = file->info(info)) return failed;
+  if (info.bytes > bytes_max) return EFBIG;
+  return file->read_at(0, static_cast<std::size_t>(info.bytes), out);
+}
+
+}  // namespace assent::wal

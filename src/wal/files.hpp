@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "assent/result.hpp"
+#include "wal/disk.hpp"
+#include "wal/format.hpp"
+
+namespace assent::wal {
+
+// The names of the files in a log's directory, and how one comes into being: written aside under a temporary name,
+// synced, renamed, the directory synced. So whatever bears its final name was whole once, and is damaged if it is not.
+
+inline constexpr std::string_view kLockName = "LOCK";
+inline constexpr std::string_view kCheckpointName = "CHECKPOINT";
+inline constexpr std::string_view kAsideSuffix = ".tmp";
+
+std::string path_in(const std::string& directory, std::string_view name);
+/// `00000003.seg`
+std::string segment_name(std::uint64_t number);
+/// Nothing when it is not the name of a segment.
+std::optional<std::uint64_t> parse_segment_name(std::string_view name);
+bool is_aside_name(std::string_view name);
+
+/// What failed, at which file, why, and what to do about it: `cannot create /x/00000002.seg: No space left ...`.
+Error io_error(std::string_view doing, const std::string& path, Errno number);
+
+/// Whether the same call may succeed once somebody made room.
+bool is_lack_of_room(Errno number);
+
+/// Where an operation of several steps failed.
+struct StepFailed {
+  std::string_view doing = "";
+  std::string path;
+  Errno number = 0;  ///< 0: it did not fail.
+  explicit operator bool() const { return number != 0; }
+  Error error() const { return io_error(doing, path, number); }
+};
+
+/// Puts a file of exactly these bytes in place, durably; it replaces an older one in one step. A failed attempt takes
+/// what it wrote away again.
+StepFailed write_aside(Disk& disk, const std::string& directory, const std::string& name, std::string_view bytes);
+
+/// Makes a segment full of zeroes after its header, durably, and opens it. The zeroes are written, not just allocated:
+/// later batches then change no metadata, and no lack of room can meet them.
+StepFailed make_segment(Disk& disk, const std::string& directory, const SegmentHeader& header,
+                        std::unique_ptr<File>& out);
+
+/// A whole file; `bytes_max` bounds what is read into memory (EFBIG).
+Errno read_file(Disk& disk, const std::string& path, std::uint64_t bytes_max, std::string& out);
+
+}  // namespace assent::wal

@@ -1,0 +1,113 @@
+#include "wal/format.hpp"
+
+#include <xxhash.h>
+
+#include "base/bytes.hpp"
+#include "base/check.hpp"
+
+namespace assent::wal {
+namespace {
+
+constexpr std::uint64_t kSegmentMagic = 0x314745534C415741;  // "AWALSEG1"
+constexpr std::uint32_t kBlockMagic = 0x4B4C4241;            // "ABLK"
+constexpr std::size_t kChecksumBytes = sizeof(std::uint64_t);
+
+/// The numbers in front of everything else, so that a reader of any version finds them.
+constexpr std::size_t kMagicAndVersionBytes = 12;
+
+}  // namespace
+
+std::uint64_t checksum(std::string_view bytes, std::uint64_t log_id, std::uint64_t number, std::uint64_t offset) {
+  const std::uint64_t seed = log_id ^ (number * 0x9E3779B97F4A7C15ULL) ^ (offset * 0xC2B2AE3D27D4EB4FULL);
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+std::string encode_segment_header(const SegmentHeader& header) {
+  std::string out;
+  base::put_int(out, kSegmentMagic);
+  base::put_int(out, kFormatVersion);
+  base::put_int(out, std::uint32_t{0});
+  base::put_int(out, header.log_id);
+  base::put_int(out, header.number);
+  base::put_int(out, header.bytes);
+  out.resize(kSectorBytes - kChecksumBytes);
+  base::put_int(out, checksum(out, header.log_id, header.number, 0));
+  return out;
+}
+
+Result<SegmentHeader> decode_segment_header(std::string_view bytes) {
+  if (bytes.size() < kMagicAndVersionBytes) return Error{Errc::log_corrupt, "it is cut off inside its header"};
+  base::Reader reader(bytes);
+  if (reader.take_int<std::uint64_t>() != kSegmentMagic) {
+    return Error{Errc::log_corrupt, "its header does not begin as that of a log segment"};
+  }
+  const auto version = reader.take_int<std::uint32_t>();
+  if (version > kFormatVersion) {
+    return Error{Errc::log_newer_format, "it is of format " + std::to_string(version) + ", this program knows up to " +
+                                             std::to_string(kFormatVersion)};
+  }
+  reader.take_int<std::uint32_t>();
+  SegmentHeader header;
+  header.log_id = reader.take_int<std::uint64_t>();
+  header.number = reader.take_int<std::uint64_t>();
+  header.bytes = reader.take_int<std::uint64_t>();
+  if (bytes.size() < kSectorBytes) return Error{Errc::log_corrupt, "it is cut off inside its header"};
+  const auto covered = bytes.substr(0, kSectorBytes - kChecksumBytes);
+  base::Reader tail(bytes.substr(covered.size(), kChecksumBytes));
+  if (tail.take_int<std::uint64_t>() != checksum(covered, header.log_id, header.number, 0)) {
+    return Error{Errc::log_corrupt, "its header does not match its checksum"};
+  }
+  if (header.bytes < kSegmentBytesMin || header.bytes > kSegmentBytesMax || header.bytes % kSectorBytes != 0) {
+    return Error{Errc::log_corrupt, "its header gives an impossible size"};
+  }
+  return header;
+}
+
+void finish_block(Block block, std::uint64_t offset, std::string& bytes) {
+  ASSENT_CHECK(bytes.size() >= kBlockHeaderBytes && bytes.size() <= kBatchBytesMax);
+  block.payload_bytes = static_cast<std::uint32_t>(bytes.size() - kBlockHeaderBytes);
+  std::string header;
+  base::put_int(header, kBlockMagic);
+  base::put_int(header, static_cast<std::uint32_t>(block.kind));
+  base::put_int(header, block.log_id);
+  base::put_int(header, block.segment);
+  base::put_int(header, block.first_sequence);
+  base::put_int(header, block.durable_through);
+  base::put_int(header, block.records);
+  base::put_int(header, block.payload_bytes);
+  ASSENT_CHECK(header.size() + kChecksumBytes == kBlockHeaderBytes);
+  bytes.replace(kChecksumBytes, header.size(), header);
+  const auto covered = std::string_view(bytes).substr(kChecksumBytes);
+  std::string sum;
+  base::put_int(sum, checksum(covered, block.log_id, block.segment, offset));
+  bytes.replace(0, kChecksumBytes, sum);
+  bytes.resize(round_up_to_sector(bytes.size()));
+}
+
+std::optional<Block> parse_block(std::string_view segment, std::uint64_t offset, std::uint64_t log_id,
+                                 std::uint64_t number) {
+  if (offset > segment.size() || segment.size() - offset < kBlockHeaderBytes) return std::nullopt;
+  const auto here = segment.substr(offset);
+  base::Reader reader(here);
+  const auto sum = reader.take_int<std::uint64_t>();
+  if (reader.take_int<std::uint32_t>() != kBlockMagic) return std::nullopt;
+  const auto kind = reader.take_int<std::uint32_t>();
+  Block block;
+  block.log_id = reader.take_int<std::uint64_t>();
+  block.segment = reader.take_int<std::uint64_t>();
+  block.first_sequence = reader.take_int<std::uint64_t>();
+  block.durable_through = reader.take_int<std::uint64_t>();
+  block.records = reader.take_int<std::uint32_t>();
+  block.payload_bytes = reader.take_int<std::uint32_t>();
+  if (block.payload_bytes > here.size() - kBlockHeaderBytes) return std::nullopt;
+  if (block.log_id != log_id || block.segment != number) return std::nullopt;
+  const auto covered = here.substr(kChecksumBytes, kBlockHeaderBytes - kChecksumBytes + block.payload_bytes);
+  if (sum != checksum(covered, log_id, number, offset)) return std::nullopt;
+  if (kind < static_cast<std::uint32_t>(BlockKind::batch) || kind > static_cast<std::uint32_t>(BlockKind::seal)) {
+    return std::nullopt;
+  }
+  block.kind = static_cast<BlockKind>(kind);
+  return block;
+}
+
+}  // namespace assent::wal

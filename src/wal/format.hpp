@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "assent/result.hpp"
+
+namespace assent::wal {
+
+// The bytes of a segment. FORMAT.md beside this file is the specification: what is assumed of the hardware, the layout,
+// and how a torn tail is told from damage. All of this is pure.
+
+inline constexpr std::uint32_t kFormatVersion = 1;
+
+/// What a power cut leaves either old or new, and where blocks start: no write touches a sector of a durable batch.
+inline constexpr std::uint64_t kSectorBytes = 512;
+
+inline constexpr std::uint64_t kSegmentBytesMin = 64ULL << 10;
+inline constexpr std::uint64_t kSegmentBytesMax = 1ULL << 30;
+inline constexpr std::uint64_t kRecordBytesMax = 32ULL << 10;  ///< One record, encoded.
+inline constexpr std::uint64_t kBatchBytesMax = 1ULL << 20;    ///< One batch with its header and padding.
+
+inline constexpr std::size_t kBlockHeaderBytes = 56;
+
+/// Where the first block of a segment starts; before it stands the segment's header.
+inline constexpr std::uint64_t kBlocksOffset = kSectorBytes;
+
+// The smallest segment holds its header, one batch with the largest record, and a sector for the mark or seal.
+static_assert(kBlocksOffset + kBlockHeaderBytes + kRecordBytesMax + 2 * kSectorBytes <= kSegmentBytesMin);
+static_assert(kBlockHeaderBytes + kRecordBytesMax < kBatchBytesMax);
+static_assert(kBlockHeaderBytes <= kSectorBytes);
+
+constexpr std::uint64_t round_up_to_sector(std::uint64_t bytes) {
+  return (bytes + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
+}
+
+struct SegmentHeader {
+  std::uint64_t log_id = 0;
+  std::uint64_t number = 0;  ///< Counted from 1, as in the file's name.
+  std::uint64_t bytes = 0;   ///< Of the whole file, from its creation on.
+};
+
+/// One sector.
+std::string encode_segment_header(const SegmentHeader& header);
+/// Errc::log_newer_format or Errc::log_corrupt; the text has no file name yet.
+Result<SegmentHeader> decode_segment_header(std::string_view bytes);
+
+enum class BlockKind : std::uint32_t {
+  batch = 1,  ///< Records that were made durable together.
+  mark = 2,   ///< Says how far the log is durable; the next batch overwrites it.
+  seal = 3,   ///< The last block of a segment: the log goes on in the next one, which exists.
+};
+
+struct Block {
+  BlockKind kind = BlockKind::batch;
+  std::uint64_t log_id = 0;
+  std::uint64_t segment = 0;
+  std::uint64_t first_sequence = 0;   ///< Of its first record; of the next one to come where it has none.
+  std::uint64_t durable_through = 0;  ///< Every record up to this sequence was durable before this was written.
+  std::uint32_t records = 0;
+  std::uint32_t payload_bytes = 0;
+
+  std::uint64_t bytes_on_disk() const { return round_up_to_sector(kBlockHeaderBytes + payload_bytes); }
+};
+
+/// Completes a block for the place `offset`. `bytes` holds kBlockHeaderBytes of room and then the payload, and leaves
+/// with the header filled in, padded to whole sectors. Sets `payload_bytes` from the size.
+void finish_block(Block block, std::uint64_t offset, std::string& bytes);
+
+/// The block that stands at `offset` of a segment's bytes, when it is whole, of this log and made for this very place.
+/// Nothing otherwise: what is there instead is for the reader to judge.
+std::optional<Block> parse_block(std::string_view segment, std::uint64_t offset, std::uint64_t log_id,
+                                 std::uint64_t number);
+
+inline std::string_view payload_of(const Block& block, std::string_view segment, std::uint64_t offset) {
+  return segment.substr(offset + kBlockHeaderBytes, block.payload_bytes);
+}
+
+/// The checksum of the log's files: XXH3, 64 bits, over `bytes`, told apart by what they are and where they stand.
+std::uint64_t checksum(std::string_view bytes, std::uint64_t log_id, std::uint64_t number, std::uint64_t offset);
+
+}  // namespace assent::wal

@@ -1,0 +1,60 @@
+#include "wal/state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace assent::wal {
+
+void StateBuilder::restore(std::string coordinator, std::uint32_t epoch) {
+  state_.coordinator = std::move(coordinator);
+  state_.epoch = epoch;
+}
+
+void StateBuilder::restore(ports::LiveDecision live) {
+  auto gtrid = live.decision.gtrid;
+  state_.live.insert_or_assign(std::move(gtrid), std::move(live));
+}
+
+void StateBuilder::keep(ports::KeptKey key) {
+  auto name = key.key;
+  const auto [place, added] = state_.kept_keys.insert_or_assign(name, std::move(key));
+  if (!added) key_order_.erase(std::find(key_order_.begin(), key_order_.end(), name));
+  key_order_.push_back(std::move(name));
+  while (key_order_.size() > kept_keys_max_) {
+    state_.kept_keys.erase(key_order_.front());
+    key_order_.pop_front();
+  }
+}
+
+void StateBuilder::apply(const ports::LogRecord& record) {
+  std::visit([this](const auto& held) { on(held); }, record);
+}
+
+void StateBuilder::on(const ports::CommitDecision& record) {
+  const auto [place, added] = state_.live.try_emplace(record.gtrid);
+  if (!added) return;
+  place->second.decision = record;
+  if (record.idempotency_key.empty()) return;
+  keep({record.idempotency_key, record.gtrid, record.request_fingerprint, record.decided_at_ms, record.participants});
+}
+
+void StateBuilder::on(const ports::BranchSettled& record) {
+  const auto found = state_.live.find(record.gtrid);
+  if (found == state_.live.end()) return;
+  found->second.hazards.erase(record.branch);
+  found->second.settled.insert(record.branch);
+}
+
+void StateBuilder::on(const ports::TransactionEnded& record) { state_.live.erase(record.gtrid); }
+
+void StateBuilder::on(const ports::HazardFound& record) {
+  const auto found = state_.live.find(record.gtrid);
+  if (found == state_.live.end()) return;
+  // The later word counts: a branch that is a hazard after it was called settled is looked after again.
+  found->second.settled.erase(record.branch);
+  found->second.hazards.insert_or_assign(record.branch, record);
+}
+
+void StateBuilder::on(const ports::EpochStarted& record) { restore(record.coordinator, record.epoch); }
+
+}  // namespace assent::wal

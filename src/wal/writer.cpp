@@ -1,0 +1,359 @@
+#include "wal/writer.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "wal/codec.hpp"
+#include "wal/files.hpp"
+
+namespace assent::wal {
+namespace {
+
+constexpr const char* kFateUnknown = "whether the record is durable cannot be known";
+constexpr const char* kFateNotWritten = "the record was not written";
+
+}  // namespace
+
+void WriterLog::Group::clear() {
+  bytes.clear();
+  records.clear();
+  waiters.clear();
+  forced = 0;
+}
+
+WriterLog::WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, std::unique_ptr<File> lock_file)
+    : setup_(std::move(setup)),
+      batch_bytes_max_(std::min(kBatchBytesMax, setup_.keeper.segment_bytes - kBlocksOffset - kSectorBytes)),
+      lock_file_(std::move(lock_file)),
+      current_(std::move(ready.current)),
+      offset_(setup_.offset),
+      next_sequence_(setup_.next_sequence),
+      keeper_(
+          disk,
+          [this] {
+            Keeper::Setup keeper = setup_.keeper;
+            keeper.on_fatal = [this](const Error& error) { poison(error.what); };
+            return keeper;
+          }(),
+          std::move(state), std::move(ready.reserve)) {
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "wal-writer");
+    run();
+  });
+}
+
+WriterLog::~WriterLog() {
+  {
+    const Lock lock(mutex_);
+    stop_ = true;
+  }
+  to_writer_.notify_one();
+  thread_.join();
+}
+
+void WriterLog::append_forced(ports::LogRecord record, ports::Done<Status> done) {
+  ASSENT_CHECK(done != nullptr);
+  take_in(std::move(record), {std::move(done), nullptr});
+}
+
+void WriterLog::append(ports::LogRecord record, std::function<void()> on_durable) {
+  take_in(std::move(record), {nullptr, std::move(on_durable)});
+}
+
+/// Never calls back itself: the caller may hold a lock that its callback takes.
+void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
+  thread_local std::string encoded;
+  encoded.clear();
+  const Status encoding = encode_record(record, encoded);
+  const bool forced = waiter.forced != nullptr;
+  bool wake = false;
+  {
+    const Lock lock(mutex_);
+    std::optional<Error> refused = encoding ? refusal(encoded.size()) : encoding.error();
+    if (!refused) {
+      add(encoded, std::move(record), std::move(waiter));
+    } else if (forced) {
+      rejected_.push_back({std::move(waiter.forced), *std::move(refused)});
+    }
+    wake = forced && std::exchange(writer_waits_, false);
+  }
+  if (wake) to_writer_.notify_one();
+}
+
+std::optional<Error> WriterLog::refusal(std::size_t record_bytes) const {
+  if (poisoned_) return poison_error(kFateNotWritten);
+  if (closing_ || stop_) return Error{Errc::shutting_down, "the decision log is closed; the record was not written"};
+  if (pending_bytes_ + record_bytes > kPendingBytesMax) {
+    return Error{Errc::overloaded,
+                 "the decision log has " + std::to_string(pending_bytes_) +
+                     " bytes waiting to be written, which is its bound; the record was not written, try again later",
+                 true};
+  }
+  return std::nullopt;
+}
+
+void WriterLog::add(std::string_view encoded, ports::LogRecord record, Waiter waiter) {
+  if (pending_.empty() || pending_.back().bytes.size() + encoded.size() > batch_bytes_max_) {
+    pending_.push_back(std::exchange(spare_, {}));
+    pending_.back().bytes.resize(kBlockHeaderBytes);
+  }
+  Group& group = pending_.back();
+  group.bytes.append(encoded);
+  group.records.push_back(std::move(record));
+  if (waiter.forced) {
+    ++group.forced;
+    ++forced_pending_;
+  }
+  group.waiters.push_back(std::move(waiter));
+  pending_bytes_ += encoded.size();
+}
+
+ports::LogCondition WriterLog::condition() const {
+  const bool has_room = keeper_.has_room();
+  const Lock lock(mutex_);
+  if (poisoned_) return ports::LogCondition::poisoned;
+  return has_room ? ports::LogCondition::accepting : ports::LogCondition::reserve_only;
+}
+
+ports::LogStats WriterLog::stats() const {
+  const std::uint64_t checkpoints = keeper_.checkpoints();
+  const Lock lock(mutex_);
+  ports::LogStats stats = stats_;
+  stats.checkpoints = checkpoints;
+  return stats;
+}
+
+Status WriterLog::flush() {
+  Lock lock(mutex_);
+  full_ = false;
+  ++flushing_;
+  to_writer_.notify_one();
+  drained_.wait(lock, [this] { return (pending_.empty() && rejected_.empty() && !writing_) || full_; });
+  --flushing_;
+  if (poisoned_) return poison_error(kFateUnknown);
+  if (full_) return Error{Errc::log_full, "records wait for room in the decision log; make room on its file system"};
+  return Ok{};
+}
+
+Status WriterLog::close() {
+  {
+    const Lock lock(mutex_);
+    closing_ = true;
+  }
+  const Status flushed = flush();
+  const Status finished = keeper_.finish();
+  return flushed ? finished : flushed;
+}
+
+void WriterLog::run() {
+  Lock lock(mutex_);
+  for (;;) {
+    wait_for_work(lock);
+    writing_ = true;
+    deliver_rejected(lock);
+    if (!pending_.empty()) {
+      Group group = take_group();
+      const bool usable = !poisoned_;
+      lock.unlock();
+      if (usable) {
+        work_off(group);
+      } else {
+        fail(group);
+      }
+      group.clear();
+      lock.lock();
+      spare_ = std::move(group);
+    }
+    if (mark_due_ && forced_pending_ == 0 && !poisoned_) {
+      lock.unlock();
+      write_mark();
+      lock.lock();
+    }
+    writing_ = false;
+    const bool idle = pending_.empty() && rejected_.empty();
+    if (idle || full_) drained_.notify_all();
+    if (stop_ && (idle || (full_ && forced_pending_ == 0 && rejected_.empty()))) return;
+  }
+}
+
+bool WriterLog::has_work() const {
+  return forced_pending_ > 0 || !rejected_.empty() || stop_ || (poisoned_ && !pending_.empty()) ||
+         (flushing_ > 0 && !full_ && !pending_.empty());
+}
+
+/// Until something presses, or records that do not press have waited for long enough. Appending those wakes nobody.
+void WriterLog::wait_for_work(Lock& lock) {
+  if (has_work()) return;
+  writer_waits_ = true;
+  to_writer_.wait_for(lock, std::chrono::milliseconds(setup_.lazy_flush_ms), [this] { return has_work(); });
+  writer_waits_ = false;
+}
+
+void WriterLog::deliver_rejected(Lock& lock) {
+  if (rejected_.empty()) return;
+  std::vector<Rejected> rejected;
+  rejected.swap(rejected_);
+  lock.unlock();
+  for (auto& one : rejected) one.done(std::move(one.error));
+  lock.lock();
+}
+
+WriterLog::Group WriterLog::take_group() {
+  Group group = std::move(pending_.front());
+  pending_.pop_front();
+  pending_bytes_ -= group.bytes.size() - kBlockHeaderBytes;
+  forced_pending_ -= group.forced;
+  return group;
+}
+
+void WriterLog::work_off(Group& group) {
+  if (!make_room(group)) return is_poisoned() ? fail(group) : refuse_for_lack_of_room(group);
+  const auto records = static_cast<std::uint32_t>(group.records.size());
+  if (!write_block(BlockKind::batch, records, group.bytes) || !sync()) return fail(group);
+  // Here the decisions in the group are made: nothing after this line can change their outcome.
+  offset_ += group.bytes.size();
+  next_sequence_ += records;
+  mark_due_ = true;
+  keeper_.take_over(group.records, next_sequence_ - 1);
+  {
+    const Lock lock(mutex_);
+    full_ = false;
+    stats_.forced_records += group.forced;
+    stats_.records += records;
+    stats_.syncs += 1;
+    stats_.bytes_written += group.bytes.size();
+  }
+  acknowledge(group);
+}
+
+void WriterLog::acknowledge(Group& group) {
+  for (auto& waiter : group.waiters) {
+    if (waiter.forced) waiter.forced(Ok{});
+    if (waiter.on_durable) waiter.on_durable();
+  }
+}
+
+void WriterLog::fail(Group& group) {
+  const Error error = [this] {
+    const Lock lock(mutex_);
+    return poison_error(kFateUnknown);
+  }();
+  for (auto& waiter : group.waiters) {
+    if (waiter.forced) waiter.forced(error);
+  }
+}
+
+/// Leaves the offset where the group fits, in the next segment if need be. The last sector stays free for a seal.
+bool WriterLog::make_room(const Group& group) {
+  const auto fits = [&] {
+    return offset_ + round_up_to_sector(group.bytes.size()) + kSectorBytes <= current_.bytes;
+  };
+  if (fits()) return true;
+  std::optional<SegmentFile> next = keeper_.next_segment();
+  if (!next) return false;
+  // The seal is durable before the next segment has anything in it, so that a lost segment is missed.
+  std::string seal(kBlockHeaderBytes, '\0');
+  if (!write_block(BlockKind::seal, 0, seal) || !sync()) return false;
+  current_ = std::move(*next);
+  offset_ = kBlocksOffset;
+  keeper_.moved_to(current_.number, next_sequence_);
+  ASSENT_CHECK(fits());
+  return true;
+}
+
+/// Forced records are refused, surely not written. The others wait in memory for room, within the bound on what waits.
+void WriterLog::refuse_for_lack_of_room(Group& group) {
+  std::vector<ports::Done<Status>> refused;
+  {
+    const Lock lock(mutex_);
+    full_ = true;
+    std::deque<Group> groups = std::exchange(pending_, {});
+    groups.push_front(std::move(group));
+    pending_bytes_ = 0;
+    forced_pending_ = 0;
+    std::string encoded;
+    for (auto& one : groups) {
+      for (std::size_t i = 0; i < one.records.size(); ++i) {
+        if (one.waiters[i].forced) {
+          refused.push_back(std::move(one.waiters[i].forced));
+          continue;
+        }
+        encoded.clear();
+        ASSENT_CHECK(encode_record(one.records[i], encoded).ok());
+        add(encoded, std::move(one.records[i]), std::move(one.waiters[i]));
+      }
+    }
+  }
+  for (auto& done : refused) {
+    done(Error{Errc::log_full,
+               "the decision log has no room left, not even in its reserve; the record was not written: make room on "
+               "the file system of " +
+                   setup_.directory,
+               true});
+  }
+}
+
+bool WriterLog::write_block(BlockKind kind, std::uint32_t records, std::string& bytes) {
+  const Block block{kind, setup_.log_id, current_.number, next_sequence_, next_sequence_ - 1, records, 0};
+  finish_block(block, offset_, bytes);
+  const Errno failed = current_.file->write_at(offset_, bytes);
+  return failed == 0 || fail_file("write", failed);
+}
+
+bool WriterLog::sync() {
+  if (const Errno failed = current_.file->sync()) return fail_file("sync", failed);
+  return still_ours();
+}
+
+/// A deleted segment vanishes with the process, and without the lock file a second owner gets in: neither is a place
+/// for decisions.
+bool WriterLog::still_ours() {
+  FileInfo segment;
+  FileInfo lock;
+  if (const Errno failed = current_.file->info(segment)) return fail_file("look at", failed);
+  if (const Errno failed = lock_file_->info(lock)) return fail_file("look at the lock beside", failed);
+  if (segment.links > 0 && lock.links > 0) return true;
+  return poison((segment.links == 0 ? segment_name(current_.number) : std::string(kLockName)) +
+                " was deleted while the log was in use");
+}
+
+void WriterLog::write_mark() {
+  mark_due_ = false;
+  std::string mark(kBlockHeaderBytes, '\0');
+  write_block(BlockKind::mark, 0, mark);
+}
+
+bool WriterLog::fail_file(std::string_view doing, Errno number) {
+  return poison(io_error(doing, path_in(setup_.directory, segment_name(current_.number)), number).what);
+}
+
+/// Gives false, for callers to hand on.
+bool WriterLog::poison(std::string reason) {
+  {
+    const Lock lock(mutex_);
+    if (poisoned_) return false;
+    poisoned_ = true;
+    poison_reason_ = std::move(reason);
+    spdlog::critical("the decision log in {} is finished: {}", setup_.directory, poison_reason_);
+  }
+  keeper_.halt();
+  to_writer_.notify_one();
+  return false;
+}
+
+bool WriterLog::is_poisoned() const {
+  const Lock lock(mutex_);
+  return poisoned_;
+}
+
+Error WriterLog::poison_error(const char* fate) const {
+  return {Errc::log_indeterminate, "the decision log in " + setup_.directory + " is finished (" + poison_reason_ +
+                                       "): " + fate + "; stop this process, mend the disk and start again"};
+}
+
+}  // namespace assent::wal

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "assent/result.hpp"
+#include "ports/decision_log.hpp"
+#include "wal/disk.hpp"
+#include "wal/format.hpp"
+#include "wal/keeper.hpp"
+#include "wal/repair.hpp"
+
+namespace assent::wal {
+
+/// Group commit. Records are encoded by whoever appends them and gather in a group; one thread takes the group, writes
+/// it as one batch, syncs, and calls back. Whatever is appended meanwhile gathers in the next group and so shares the
+/// next sync. When nothing more waits, a mark behind the batch says how far the log is durable.
+///
+/// A failed write or sync ends the log for good: what waits gets Errc::log_indeterminate, as does all that comes later,
+/// and no file is synced again.
+///
+/// Bounds: a group has at most kBatchBytesMax; groups that wait, kPendingBytesMax; beyond that a forced record is
+/// refused with Errc::overloaded, surely not written, and an unforced one is dropped.
+///
+/// Thread safe. Callbacks run on the writer's thread, outside its locks, and may append. Made by open() in log.hpp.
+class WriterLog final : public ports::DecisionLog {
+ public:
+  static constexpr std::uint64_t kPendingBytesMax = 64ULL << 20;
+
+  struct Setup {
+    std::string directory;
+    std::uint64_t log_id = 0;
+    std::uint64_t next_sequence = 1;
+    std::uint64_t offset = kBlocksOffset;  ///< Where the next batch goes in the current segment.
+    std::uint32_t lazy_flush_ms = 100;
+    Keeper::Setup keeper;
+  };
+
+  WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, std::unique_ptr<File> lock_file);
+  /// Writes what was appended, calls back, and gives up the lock; no checkpoint, so the next open reads more.
+  ~WriterLog() override;
+  WriterLog(const WriterLog&) = delete;
+  WriterLog& operator=(const WriterLog&) = delete;
+
+  void append_forced(ports::LogRecord record, ports::Done<Status> done) override;
+  void append(ports::LogRecord record, std::function<void()> on_durable = nullptr) override;
+  ports::LogCondition condition() const override;
+  ports::LogStats stats() const override;
+
+  /// Returns when all that was appended before is durable and called back, or the log is poisoned.
+  /// Not from a callback.
+  Status flush();
+
+  /// An orderly end: flush, then a checkpoint. Forced records are refused afterwards (Errc::shutting_down). Not from a
+  /// callback. The log is intact even when this fails; only the next start reads more.
+  Status close();
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  /// At most one of the two is set.
+  struct Waiter {
+    ports::Done<Status> forced;
+    std::function<void()> on_durable;
+  };
+  /// What goes out as one batch.
+  struct Group {
+    std::string bytes;  ///< Room for the block's header, then the records.
+    std::vector<ports::LogRecord> records;
+    std::vector<Waiter> waiters;  ///< One for each record.
+    std::uint64_t forced = 0;
+    void clear();
+  };
+  struct Rejected {
+    ports::Done<Status> done;
+    Error error;
+  };
+
+  void take_in(ports::LogRecord record, Waiter waiter);
+  void add(std::string_view encoded, ports::LogRecord record, Waiter waiter);
+  std::optional<Error> refusal(std::size_t record_bytes) const;
+
+  void run();
+  bool has_work() const;
+  void wait_for_work(Lock& lock);
+  void deliver_rejected(Lock& lock);
+  Group take_group();
+  void work_off(Group& group);
+  bool make_room(const Group& group);
+  void refuse_for_lack_of_room(Group& group);
+  void acknowledge(Group& group);
+  void fail(Group& group);
+
+  bool write_block(BlockKind kind, std::uint32_t records, std::string& bytes);
+  bool sync();
+  bool still_ours();
+  void write_mark();
+  bool fail_file(std::string_view doing, Errno number);
+  bool poison(std::string reason);
+  bool is_poisoned() const;
+  Error poison_error(const char* fate) const;
+
+  const Setup setup_;
+  const std::uint64_t batch_bytes_max_;
+  const std::unique_ptr<File> lock_file_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable to_writer_;
+  std::condition_variable drained_;
+  std::deque<Group> pending_;
+  Group spare_;  ///< Keeps the buffers of the last group for the next one.
+  std::uint64_t pending_bytes_ = 0;
+  std::vector<Rejected> rejected_;
+  bool writer_waits_ = false;
+  bool writing_ = false;  ///< A group is between being taken and its last callback.
+  std::uint64_t forced_pending_ = 0;
+  bool full_ = false;  ///< The last group found no room; unforced records wait in memory.
+  std::uint32_t flushing_ = 0;
+  bool closing_ = false;
+  bool stop_ = false;
+  bool poisoned_ = false;
+  std::string poison_reason_;
+  ports::LogStats stats_;
+
+  // Only touched by the writer's thread.
+  SegmentFile current_;
+  std::uint64_t offset_;
+  std::uint64_t next_sequence_;
+  bool mark_due_ = false;
+
+  Keeper keeper_;
+  std::thread thread_;
+};
+
+}  // namespace assent::wal

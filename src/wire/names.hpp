@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+
+#include "assent/status.hpp"
+#include "assent/transaction.hpp"
+
+namespace assent::wire {
+
+/// Every value of an enumeration, so that a name is found by asking to_string() of each.
+template <typename Enum>
+inline constexpr int kValuesOf = 0;
+
+template <>
+inline constexpr std::array kValuesOf<Protocol>{Protocol::two_phase, Protocol::three_phase};
+template <>
+inline constexpr std::array kValuesOf<Outcome>{Outcome::committed, Outcome::rolled_back, Outcome::unknown};
+template <>
+inline constexpr std::array kValuesOf<Isolation>{Isolation::server_default, Isolation::read_uncommitted,
+                                                 Isolation::read_committed, Isolation::repeatable_read,
+                                                 Isolation::serializable};
+template <>
+inline constexpr std::array kValuesOf<BranchState>{
+    BranchState::active,   BranchState::prepared, BranchState::committed, BranchState::rolled_back,
+    BranchState::in_doubt, BranchState::unproven, BranchState::hazard};
+template <>
+inline constexpr std::array kValuesOf<ParticipantInfo::State>{ParticipantInfo::State::connecting,
+                                                              ParticipantInfo::State::up, ParticipantInfo::State::down,
+                                                              ParticipantInfo::State::refused};
+template <>
+inline constexpr std::array kValuesOf<DoctorFinding::Grade>{DoctorFinding::Grade::pass, DoctorFinding::Grade::warning,
+                                                            DoctorFinding::Grade::refusal,
+                                                            DoctorFinding::Grade::accepted};
+
+}  // namespace assent::wire

@@ -1,0 +1,226 @@
+// What the real daemon does after it, or a server, was killed, and what it refuses to start on.
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "support/pair.hpp"
+
+namespace assent::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class RecoveryTest : public PairTest {
+ protected:
+  void SetUp() override {
+    daemon_.start();
+    daemon_.wait_up();
+  }
+
+  /// Clients that transfer until stop(); counts what they were told.
+  class Load {
+   public:
+    explicit Load(RecoveryTest& test, int clients) {
+      for (int i = 0; i < clients; ++i) {
+        threads_.emplace_back([this, &test, i] { run(test, i); });
+      }
+    }
+    ~Load() { stop(); }
+    void stop() {
+      stop_ = true;
+      for (auto& thread : threads_) {
+        if (thread.joinable()) thread.join();
+      }
+    }
+    int committed() const { return committed_; }
+    int unknown() const { return unknown_; }
+
+   private:
+    void run(RecoveryTest& test, int i) {
+      Client::Address address;
+      while (!stop_) {
+        address.port = test.daemon_.port();
+        auto client = Client::connect(address);
+        if (!client.ok()) continue;
+        while (!stop_) {
+          const auto result = client->submit(transfer(1 + i, 1 + i, 1));
+          if (!result.ok()) {
+            if (!result.error().retryable) ++unknown_;
+            break;
+          }
+          if (result->outcome == Outcome::committed) ++committed_;
+        }
+      }
+    }
+    std::atomic<bool> stop_{false};
+    std::atomic<int> committed_{0};
+    std::atomic<int> unknown_{0};
+    std::vector<std::thread> threads_;
+  };
+};
+ASSENT_FOR_EVERY_PAIR(RecoveryTest);
+
+TEST_P(RecoveryTest, KilledAgainAndAgainUnderLoadNoMoneyIsMadeOrLost) {
+  Load load(*this, 4);
+  for (int i = 0; i < 5; ++i) {
+    const int before = load.committed();
+    EXPECT_TRUE(eventually([&] { return load.committed() > before + 20; })) << daemon_.output();
+    daemon_.kill_9();
+    daemon_.start();
+  }
+  daemon_.wait_up();
+  load.stop();
+  expect_settled_and_balanced();
+  // Everything that was told as committed is there; what was cut off may be too.
+  const auto moved = kAccounts * kOpening - total(east());
+  EXPECT_GE(moved, load.committed());
+  EXPECT_LE(moved, load.committed() + load.unknown());
+}
+
+TEST_P(RecoveryTest, AServerKilledUnderLoadIsSettledWhenItReturns) {
+  Load load(*this, 4);
+  for (const auto* name : {&east_, &west_}) {
+    const int before = load.committed();
+    EXPECT_TRUE(eventually([&] { return load.committed() > before + 20; })) << daemon_.output();
+    servers().kill(*name);
+    servers().restart(*name);
+    daemon_.wait_up();
+  }
+  load.stop();
+  expect_settled_and_balanced();
+  auto client = daemon_.client();
+  EXPECT_TRUE(eventually([&] { return client.list()->empty(); })) << daemon_.output();
+  EXPECT_EQ(client.info()->hazards, 0U);
+}
+
+TEST_P(RecoveryTest, AParticipantThatIsDownFailsNewTransactionsFastAndOthersAreServed) {
+  servers().kill(west_);
+  auto client = daemon_.client();
+  ASSERT_TRUE(eventually([&] {
+    const auto result = client.submit(transfer(1, 2, 1));
+    return !result.ok() && result.error().code == Errc::unavailable;
+  }));
+  const auto started = std::chrono::steady_clock::now();
+  const auto refused = client.submit(transfer(1, 2, 1));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Errc::unavailable);
+  EXPECT_TRUE(refused.error().retryable);
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 1s);
+  Transaction single;
+  single.branches.push_back({"east", {change(1, -1), change(2, 1)}});
+  EXPECT_EQ(submit(client, single).outcome, Outcome::committed);
+  servers().restart(west_);
+  daemon_.wait_up();
+  EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
+  expect_settled_and_balanced();
+}
+
+TEST_P(RecoveryTest, ItStartsWhileAParticipantIsDownAndSettlesItLater) {
+  servers().kill(west_);
+  EXPECT_EQ(daemon_.terminate(), 0);
+  daemon_.start();
+  auto client = daemon_.client();
+  Transaction single;
+  single.branches.push_back({"east", {change(1, -1), change(2, 1)}});
+  EXPECT_TRUE(eventually([&] {
+    const auto result = client.submit(single);
+    return result.ok() && result->outcome == Outcome::committed;
+  }));
+  servers().restart(west_);
+  daemon_.wait_up();
+  EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
+}
+
+TEST_P(RecoveryTest, ForeignBranchesAndAnotherCoordinatorsAreNeverTouched) {
+  const std::vector<std::string> xids = {
+      "X'00ff0a27','b',7",                                                          // binary, foreign
+      "'" + database_ + "','01.01.east',1095978580",                                // our format, not our form
+      "'other1.00000001.000000000001.0123456789abcdef.2','01.02.east',1095978580",  // another coordinator
+      "'" + database_ + ".7fffffff.000000000001.0123456789abcdef.2','01.02.east',1095978580"  // a later epoch of ours
+  };
+  {
+    for (std::size_t i = 0; i < xids.size(); ++i) {
+      Sql sql(east(), database_);
+      sql.run("XA START " + xids[i]);
+      sql.run("INSERT INTO accounts VALUES (" + std::to_string(1000 + i) + ", 0, '')");
+      sql.run("XA END " + xids[i]);
+      sql.run("XA PREPARE " + xids[i]);
+    }
+  }
+  // One that is ours, of an epoch that is over, and undecided: the sweeper's proof of life.
+  const auto orphan = "'" + database_ + ".00000000.000000000001.0123456789abcdef.2','01.02.east',1095978580";
+  {
+    Sql sql(east(), database_);
+    sql.run("XA START " + orphan);
+    sql.run("INSERT INTO accounts VALUES (999, 0, '')");
+    sql.run("XA END " + orphan);
+    sql.run("XA PREPARE " + orphan);
+  }
+  Sql look(east());
+  EXPECT_TRUE(eventually([&] { return look.rows("XA RECOVER").size() == xids.size(); })) << daemon_.output();
+  auto client = daemon_.client();
+  EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
+  EXPECT_EQ(daemon_.terminate(), 0);
+  daemon_.start();
+  daemon_.wait_up();
+  EXPECT_TRUE(eventually([&] { return daemon_.client().info()->uptime_ms > 3000; }));
+  EXPECT_EQ(look.rows("XA RECOVER").size(), xids.size());
+  EXPECT_EQ(daemon_.terminate(), 0);
+  for (const auto& xid : xids) look.run("XA ROLLBACK " + xid);
+}
+
+TEST_P(RecoveryTest, ASecondCoordinatorOnTheSameLogIsRefused) {
+  const auto [code, output] = daemon_.run_to_exit();
+  EXPECT_NE(code, 0);
+  EXPECT_NE(output.find("another process"), std::string::npos) << output;
+  auto client = daemon_.client();
+  EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
+}
+
+TEST_P(RecoveryTest, ACopiedLogIsRefusedOnceTheOriginalHasRunOn) {
+  EXPECT_EQ(daemon_.terminate(), 0);
+  const auto copy = daemon_.folder() + "/copy";
+  std::filesystem::copy(daemon_.log_folder(), copy, std::filesystem::copy_options::recursive);
+  daemon_.start();
+  daemon_.wait_up();
+  EXPECT_EQ(daemon_.terminate(), 0);
+  std::filesystem::remove_all(daemon_.log_folder());
+  std::filesystem::rename(copy, daemon_.log_folder());
+  const auto [code, output] = daemon_.run_to_exit();
+  EXPECT_NE(code, 0);
+  EXPECT_NE(output.find("copy"), std::string::npos) << output;
+}
+
+TEST_P(RecoveryTest, AnEmptyLogIsRefusedWhileOwnBranchesAreInDoubt) {
+  EXPECT_EQ(daemon_.terminate(), 0);
+  const auto orphan = "'" + database_ + ".00000001.000000000001.0123456789abcdef.2','01.02.east',1095978580";
+  {
+    Sql sql(east(), database_);
+    sql.run("XA START " + orphan);
+    sql.run("INSERT INTO accounts VALUES (999, 0, '')");
+    sql.run("XA END " + orphan);
+    sql.run("XA PREPARE " + orphan);
+  }
+  std::filesystem::remove_all(daemon_.log_folder());
+  const auto [code, output] = daemon_.run_to_exit();
+  EXPECT_NE(code, 0);
+  EXPECT_NE(output.find("in doubt"), std::string::npos) << output;
+  Sql look(east());
+  EXPECT_EQ(look.rows("XA RECOVER").size(), 1U);
+  look.run("XA ROLLBACK " + orphan);
+  daemon_.start();
+  daemon_.wait_up();
+}
+
+TEST_P(RecoveryTest, ProofRowsAreThereUntilTheEndAndPurgedAfterwards) {
+  auto client = daemon_.client();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
+  const std::string count = "SELECT COUNT(*) FROM assent.proof WHERE gtrid LIKE '" + database_ + ".%'";
+  Sql look(east());
+  EXPECT_TRUE(eventually([&] { return look.number(count) == 0; })) << daemon_.output();
+  EXPECT_EQ(client.info()->counters.at("proof_rows_purged"), 40U);
+}
+
+}  // namespace
+}  // namespace assent::testing

@@ -1,0 +1,180 @@
+#include "support/daemon.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+extern char** environ;
+
+namespace assent::testing {
+namespace {
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TempFolder::TempFolder() {
+  path_ = (std::filesystem::temp_directory_path() / "assent-test-XXXXXX").string();
+  if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary folder can be made");
+}
+
+TempFolder::~TempFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Program::Program(std::string name, std::vector<std::string> arguments, std::string output_path)
+    : output_path_(std::move(output_path)) {
+  const std::string path = std::string(ASSENT_BIN_DIR) + "/" + name;
+  std::vector<char*> argv = {name.data()};
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_addopen(&actions, 1, output_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  const int failed = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) throw std::runtime_error(path + " cannot be started: build it first");
+}
+
+Program::Program(Program&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), output_path_(std::move(other.output_path_)) {}
+
+Program::~Program() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+void Program::signal(int number) {
+  if (pid_ > 0) ::kill(pid_, number);
+}
+
+int Program::wait(std::chrono::milliseconds bound) {
+  int status = 0;
+  if (pid_ <= 0 || !eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; }, bound)) return -1;
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string Program::output() const {
+  return read_file(output_path_);
+}
+
+Daemon::Daemon(Options options) : options_(std::move(options)) {}
+
+void Daemon::write_config() const {
+  nlohmann::ordered_json config = nlohmann::ordered_json::parse("{" + options_.more_json + "}");
+  config["coordinator"]["id"] = options_.coordinator_id;
+  config["listen"]["port"] = 0;
+  config["log"]["directory"] = "log";
+  for (const auto& participant : options_.participants) {
+    auto entry = nlohmann::ordered_json::parse("{" + participant.more_json + "}");
+    entry["host"] = participant.host;
+    entry["port"] = participant.port;
+    entry["user"] = participant.user;
+    entry["database"] = participant.database;
+    entry["password_file"] = participant.name + ".password";
+    const auto secret = folder_.path() + "/" + participant.name + ".password";
+    std::ofstream(secret) << participant.password << "\n";
+    ::chmod(secret.c_str(), 0600);
+    config["participants"][participant.name] = std::move(entry);
+  }
+  std::ofstream(config_path()) << config.dump(2) << "\n";
+}
+
+void Daemon::start() {
+  write_config();
+  const auto ready = folder_.path() + "/ready";
+  std::filesystem::remove(ready);
+  program_ =
+      std::make_unique<Program>("assentd", std::vector<std::string>{"--config", config_path(), "--ready-file", ready},
+                                folder_.path() + "/output");
+  int code = -1;
+  const bool ended_or_ready = eventually(
+      [&] {
+        if (std::filesystem::exists(ready)) return true;
+        code = program_->wait(std::chrono::milliseconds(0));
+        return code != -1;
+      },
+      std::chrono::seconds(60));
+  ASSERT_TRUE(ended_or_ready && code == -1) << "assentd ended with " << code << "\n" << output();
+  std::string host;
+  std::ifstream(ready) >> host >> port_;
+}
+
+std::pair<int, std::string> Daemon::run_to_exit() {
+  write_config();
+  const auto path = folder_.path() + "/output-to-exit";
+  std::filesystem::remove(path);
+  Program run("assentd", {"--config", config_path()}, path);
+  const int code = run.wait(std::chrono::seconds(60));
+  return {code, run.output()};
+}
+
+void Daemon::wait_up() {
+  auto connected = client();
+  EXPECT_TRUE(eventually([&] {
+    const auto infos = connected.participants();
+    if (!infos.ok()) return false;
+    for (const auto& info : *infos) {
+      if (info.state != ParticipantInfo::State::up) return false;
+    }
+    return true;
+  })) << output();
+}
+
+void Daemon::kill_9() {
+  program_->signal(SIGKILL);
+  EXPECT_EQ(program_->wait(std::chrono::seconds(10)), 128 + SIGKILL) << output();
+}
+
+int Daemon::terminate(std::chrono::milliseconds bound) {
+  program_->signal(SIGTERM);
+  return program_->wait(bound);
+}
+
+std::string Daemon::output() const {
+  return program_ ? program_->output() : "";
+}
+
+Client Daemon::client() const {
+  Client::Address address;
+  address.port = port_;
+  auto connected = Client::connect(address);
+  if (!connected.ok()) throw std::runtime_error(connected.error().what + "\n" + output());
+  return std::move(connected).value();
+}
+
+double cpu_seconds(pid_t pid) {
+  const auto stat = read_file("/proc/" + std::to_string(pid) + "/stat");
+  const auto after_name = stat.rfind(')');
+  if (after_name == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(after_name + 2));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;  // state .. cmajflt
+  double user = 0;
+  double system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+}  // namespace assent::testing

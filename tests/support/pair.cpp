@@ -1,0 +1,85 @@
+#include "support/pair.hpp"
+
+#include <atomic>
+
+namespace assent::testing {
+namespace {
+
+Servers& servers_for(const std::string& pair) {
+  if (pair == "mariadb_mariadb") return Servers::start(2, 0);
+  if (pair == "mysql_mysql") return Servers::start(0, 2);
+  return Servers::start(1, 1);
+}
+
+std::string fresh_name() {
+  static std::atomic<int> next{0};
+  return "test" + std::to_string(++next);
+}
+
+}  // namespace
+
+PairTest::PairTest()
+    : servers_(servers_for(GetParam())),
+      east_(GetParam() == "mysql_mysql" ? "mysql1" : "mariadb1"),
+      west_(GetParam() == "mariadb_mariadb" ? "mariadb2"
+            : GetParam() == "mysql_mysql"   ? "mysql2"
+                                            : "mysql1"),
+      database_(fresh_name()),
+      daemon_({.coordinator_id = database_, .participants = {}, .more_json = ""}) {
+  for (const auto* server : {&east(), &west()}) {
+    Sql sql(*server);
+    sql.run("CREATE DATABASE " + database_);
+    sql.run("CREATE TABLE " + database_ +
+            ".accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL, note TEXT) ENGINE=InnoDB");
+    std::string rows;
+    for (int i = 1; i <= kAccounts; ++i) {
+      rows += (i == 1 ? "(" : ",(") + std::to_string(i) + "," + std::to_string(kOpening) + ",'')";
+    }
+    sql.run("INSERT INTO " + database_ + ".accounts VALUES " + rows);
+  }
+  daemon_.options().participants = {participant("east", east()), participant("west", west())};
+}
+
+PairTest::~PairTest() = default;
+
+Daemon::Participant PairTest::participant(const std::string& name, const Server& server) const {
+  return {name, server.host, server.port, server.user, server.password, database_, ""};
+}
+
+Statement PairTest::change(int account, std::int64_t by) {
+  return {"UPDATE accounts SET balance = balance + ? WHERE id = ? AND balance + ? >= 0",
+          {by, std::int64_t{account}, by},
+          AffectedRange{1, 1}};
+}
+
+Transaction PairTest::transfer(int from, int to, std::int64_t amount) {
+  Transaction transaction;
+  transaction.branches.push_back({"east", {change(from, -amount)}});
+  transaction.branches.push_back({"west", {change(to, amount)}});
+  return transaction;
+}
+
+std::int64_t PairTest::balance(const Server& server, int account) {
+  return Sql(server, database_).number("SELECT balance FROM accounts WHERE id = " + std::to_string(account));
+}
+
+std::int64_t PairTest::total(const Server& server) {
+  return Sql(server, database_).number("SELECT SUM(balance) FROM accounts");
+}
+
+std::size_t PairTest::in_doubt() {
+  return Sql(east()).rows("XA RECOVER").size() + Sql(west()).rows("XA RECOVER").size();
+}
+
+void PairTest::expect_settled_and_balanced() {
+  EXPECT_TRUE(eventually([&] { return in_doubt() == 0; })) << daemon_.output();
+  EXPECT_EQ(total(east()) + total(west()), 2LL * kAccounts * kOpening);
+}
+
+TransactionResult PairTest::submit(Client& client, const Transaction& transaction) {
+  auto result = client.submit(transaction);
+  if (!result.ok()) throw std::runtime_error(std::string(to_string(result.error().code)) + ": " + result.error().what);
+  return std::move(result).value();
+}
+
+}  // namespace assent::testing

@@ -1,0 +1,197 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "participant/participant.hpp"
+#include "ports/participant.hpp"
+#include "support/daemon.hpp"
+#include "support/servers.hpp"
+
+namespace assent::testing {
+
+/// How long a test waits for anything at all.
+inline constexpr std::chrono::seconds kPatience{30};
+
+/// A participant as the coordinator uses it, with its calls made blocking.
+class BlockingParticipant {
+ public:
+  explicit BlockingParticipant(participant::Config config)
+      : port_(participant::make_participant(config)), config_(std::move(config)) {}
+
+  ports::Participant& port() { return *port_; }
+  const participant::Config& config() const { return config_; }
+
+  void enrol(std::uint64_t log_id = 1, std::uint32_t epoch = 1) {
+    port_->enrol(log_id, epoch, [this] { ups_.fetch_add(1); });
+  }
+  int ups() const { return ups_.load(); }
+
+  ports::Vote prepare(ports::BranchWork work) { return start_prepare(std::move(work)).get(); }
+  std::future<ports::Vote> start_prepare(ports::BranchWork work) {
+    return call<ports::Vote>([&](auto done) { port_->prepare(std::move(work), std::move(done)); });
+  }
+  ports::Vote one_phase(ports::BranchWork work) { return start_one_phase(std::move(work)).get(); }
+  std::future<ports::Vote> start_one_phase(ports::BranchWork work) {
+    return call<ports::Vote>([&](auto done) { port_->commit_one_phase(std::move(work), std::move(done)); });
+  }
+  ports::SettleReport settle(const protocol::Xid& xid, protocol::Decided decided, bool known_prepared = true) {
+    return start_settle(xid, decided, known_prepared).get();
+  }
+  std::future<ports::SettleReport> start_settle(const protocol::Xid& xid, protocol::Decided decided,
+                                                bool known_prepared = true) {
+    return call<ports::SettleReport>([&](auto done) { port_->settle(xid, decided, known_prepared, std::move(done)); });
+  }
+  Result<ports::Inspection> inspect() {
+    return call<Result<ports::Inspection>>([&](auto done) { port_->inspect(std::move(done)); }).get();
+  }
+  Result<std::vector<ports::ListedXid>> scan() {
+    return call<Result<std::vector<ports::ListedXid>>>([&](auto done) { port_->scan(std::move(done)); }).get();
+  }
+  Result<std::uint64_t> purge(const std::string& from, const std::string& to) {
+    return call<Result<std::uint64_t>>([&](auto done) { port_->purge_proofs(from, to, std::move(done)); }).get();
+  }
+
+ private:
+  template <typename T, typename Start>
+  static std::future<T> call(Start start) {
+    auto answer = std::make_shared<std::promise<T>>();
+    auto future = answer->get_future();
+    start([answer](T value) { answer->set_value(std::move(value)); });
+    return future;
+  }
+
+  std::atomic<int> ups_{0};
+  std::unique_ptr<ports::Participant> port_;
+  participant::Config config_;
+};
+
+/// The configuration for one database of a test server.
+inline participant::Config config_for(const Server& server, const std::string& database,
+                                      const std::string& coordinator_id) {
+  participant::Config config;
+  config.name = "stock";
+  config.host = server.host;
+  config.port = server.port;
+  config.user = server.user;
+  config.password = server.password;
+  config.database = database;
+  config.coordinator_id = coordinator_id;
+  config.sessions_max = 8;
+  return config;
+}
+
+/// An XID that no test of this program has used, of branch `branch` of two.
+inline protocol::Xid next_xid(const std::string& coordinator_id, std::uint16_t branch = 1, std::uint32_t epoch = 1) {
+  static std::atomic<std::uint64_t> sequence{0};
+  protocol::GtridParts gtrid;
+  gtrid.coordinator = coordinator_id;
+  gtrid.epoch = epoch;
+  gtrid.sequence = ++sequence;
+  gtrid.random = 0x1234567890abcdef;
+  return {protocol::format_gtrid(gtrid), protocol::format_bqual({branch, 2, "stock"})};
+}
+
+inline ports::BranchWork work_for(const protocol::Xid& xid, std::vector<Statement> statements,
+                                  std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
+  ports::BranchWork work;
+  work.xid = xid;
+  work.branch.participant = "stock";
+  work.branch.statements = std::move(statements);
+  work.deadline = base::SteadyClock::now() + deadline;
+  work.participants = "stock,orders";
+  return work;
+}
+
+inline Statement sql(std::string text, std::vector<Value> args = {}, std::optional<AffectedRange> expect = {}) {
+  return {std::move(text), std::move(args), expect};
+}
+
+/// A failure's text, for messages of EXPECT.
+inline std::string told(const ports::Vote& vote) {
+  return vote.cause ? std::to_string(vote.cause->server_errno) + " " + vote.cause->message : "no cause";
+}
+
+/// A database of its own on a server of the kind that the test's parameter names, with three rows of 100 in `stock`.
+class ParticipantTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  static void SetUpTestSuite() { Servers::start(1, 1); }
+
+  ParticipantTest()
+      : server(Servers::get().at(GetParam() + "1")),
+        database("app" + std::to_string(++g_databases)),
+        coordinator("t" + std::to_string(g_databases)) {
+    Sql admin(server, "", true);
+    admin.run("CREATE DATABASE " + database);
+    reconnect();
+    direct->run("CREATE TABLE stock(id INT PRIMARY KEY, amount INT NOT NULL) ENGINE=InnoDB");
+    direct->run("INSERT INTO stock VALUES (1, 100), (2, 100), (3, 100)");
+  }
+
+  ~ParticipantTest() override {
+    reconnect();
+    EXPECT_EQ(direct->error_of("DROP DATABASE " + database), 0) << "a test has left its branch prepared";
+  }
+
+  /// After the server's restart.
+  void reconnect() {
+    direct = std::make_unique<Sql>(server, database, true);
+    direct->run("SET SESSION lock_wait_timeout=5, innodb_lock_wait_timeout=5");
+  }
+
+  std::unique_ptr<BlockingParticipant> up(std::function<void(participant::Config&)> change = nullptr) {
+    auto config = config_for(server, database, coordinator);
+    if (change) change(config);
+    auto made = std::make_unique<BlockingParticipant>(std::move(config));
+    made->enrol();
+    wait_up(*made);
+    return made;
+  }
+  static void wait_up(BlockingParticipant& participant) {
+    EXPECT_TRUE(eventually([&] { return participant.port().info().state == ParticipantInfo::State::up; }, kPatience))
+        << to_string(participant.port().info().state) << ": " << participant.port().info().reason;
+  }
+
+  std::int64_t amount(int id) { return direct->number("SELECT amount FROM stock WHERE id=" + std::to_string(id)); }
+  std::int64_t proofs(const protocol::Xid& xid) {
+    return direct->number("SELECT COUNT(*) FROM assent.proof WHERE kind='proof' AND gtrid='" + xid.gtrid + "'");
+  }
+  bool listed(BlockingParticipant& participant, const protocol::Xid& xid) {
+    const auto rows = participant.scan();
+    if (!rows) return ADD_FAILURE() << rows.error().what, false;
+    const ports::ListedXid wanted{protocol::kFormatId, xid.gtrid, xid.bqual};
+    return std::find(rows->begin(), rows->end(), wanted) != rows->end();
+  }
+  /// The server's connections of the participants' account to this test's database.
+  std::vector<std::string> branch_connections() {
+    std::vector<std::string> ids;
+    for (const auto& row : direct->rows("SELECT ID FROM information_schema.PROCESSLIST WHERE DB='" + database +
+                                        "' AND USER='" + server.user + "'")) {
+      ids.push_back(row[0]);
+    }
+    return ids;
+  }
+  /// Ends every connection of the participants' account, and waits until they have left.
+  void kill_connections() {
+    for (const auto& id : branch_connections()) direct->error_of("KILL " + id);
+    EXPECT_TRUE(eventually([&] { return branch_connections().empty(); }));
+  }
+  bool is_mysql() const { return GetParam() == "mysql"; }
+
+  const Server server;
+  const std::string database;
+  const std::string coordinator;
+  std::unique_ptr<Sql> direct;
+
+ private:
+  static inline int g_databases = 0;
+};
+
+}  // namespace assent::testing

@@ -1,0 +1,140 @@
+#include "wal/codec.hpp"
+
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "support.hpp"
+#include "wal/checkpoint.hpp"
+#include "wal/format.hpp"
+
+namespace assent::wal::test {
+namespace {
+
+std::vector<ports::LogRecord> one_of_each() {
+  auto three_phase = decision(7);
+  three_phase.protocol = Protocol::three_phase;
+  three_phase.idempotency_key.clear();
+  three_phase.label = std::string("zero\0inside", 11);
+  three_phase.decided_at_ms = -1;
+  three_phase.request_fingerprint = std::numeric_limits<std::uint64_t>::max();
+  return {decision(1),
+          three_phase,
+          ports::CommitDecision{},
+          ports::BranchSettled{gtrid(1), 65535},
+          ports::TransactionEnded{gtrid(1)},
+          ports::HazardFound{gtrid(2), 2, "gone without its proof row", 99},
+          ports::EpochStarted{"shop1", 42, 1'700'000'000'000}};
+}
+
+TEST(Codec, EveryRecordComesBackAsItWas) {
+  const auto records = one_of_each();
+  std::string bytes;
+  for (const auto& record : records) ASSERT_TRUE(encode_record(record, bytes));
+  std::vector<ports::LogRecord> back;
+  ASSERT_TRUE(decode_records(bytes, static_cast<std::uint32_t>(records.size()),
+                             [&](ports::LogRecord record) { back.push_back(std::move(record)); }));
+  EXPECT_EQ(back, records);
+}
+
+TEST(Codec, NoPrefixOfARecordIsOne) {
+  for (const auto& record : one_of_each()) {
+    std::string bytes;
+    ASSERT_TRUE(encode_record(record, bytes));
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_FALSE(decode_records(std::string_view(bytes).substr(0, size), 1, [](ports::LogRecord) {}));
+    }
+    EXPECT_FALSE(decode_records(bytes + "x", 1, [](ports::LogRecord) {}));
+    EXPECT_FALSE(decode_records(bytes, 2, [](ports::LogRecord) {}));
+  }
+}
+
+TEST(Codec, UnknownKindsAndImpossibleValuesAreNotTaken) {
+  std::string bytes;
+  ASSERT_TRUE(encode_record(decision(1), bytes));
+  std::string unknown = bytes;
+  unknown[0] = 6;
+  EXPECT_FALSE(decode_records(unknown, 1, [](ports::LogRecord) {}));
+  std::string protocol = bytes;
+  protocol[5 + 4 + decision(1).gtrid.size()] = 4;
+  EXPECT_FALSE(decode_records(protocol, 1, [](ports::LogRecord) {}));
+}
+
+TEST(Codec, WhatIsOverABoundIsRefusedAndLeavesNothingBehind) {
+  std::string bytes = "before";
+  const Status large = encode_record(decision(1, kRecordBytesMax), bytes);
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, Errc::invalid_argument);
+  EXPECT_EQ(bytes, "before");
+  auto wide = decision(1);
+  wide.participants.resize(65);
+  EXPECT_FALSE(encode_record(wide, bytes));
+  EXPECT_EQ(bytes, "before");
+}
+
+StateBuilder some_state() {
+  StateBuilder state(100);
+  state.start(77);
+  for (const auto& record : one_of_each()) state.apply(record);
+  for (std::uint64_t i = 10; i < 20; ++i) state.apply(decision(i));
+  state.apply(ports::BranchSettled{gtrid(11), 1});
+  state.apply(ports::HazardFound{gtrid(11), 2, "gone", 5});
+  state.apply(ports::TransactionEnded{gtrid(12)});
+  return state;
+}
+
+TEST(Checkpoint, TheWholeStateComesBack) {
+  const StateBuilder state = some_state();
+  const std::string bytes = encode_checkpoint({77, 30, 4, 25}, state);
+  StateBuilder back(100);
+  const auto head = decode_checkpoint(bytes, back);
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->log_id, 77U);
+  EXPECT_EQ(head->covers_through, 30U);
+  EXPECT_EQ(head->first_segment, 4U);
+  EXPECT_EQ(head->first_sequence, 25U);
+  EXPECT_EQ(back.state(), state.state());
+  EXPECT_EQ(back.key_order(), state.key_order());
+}
+
+TEST(Checkpoint, EveryFlippedByteAndEveryPrefixIsFound) {
+  const std::string bytes = encode_checkpoint({77, 30, 4, 25}, some_state());
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    for (const int mask : {0x01, 0x80, 0xff}) {
+      std::string flipped = bytes;
+      flipped[i] = static_cast<char>(flipped[i] ^ mask);
+      StateBuilder back(100);
+      EXPECT_FALSE(decode_checkpoint(flipped, back)) << "byte " << i;
+    }
+    StateBuilder back(100);
+    EXPECT_FALSE(decode_checkpoint(std::string_view(bytes).substr(0, i), back)) << "prefix " << i;
+  }
+}
+
+TEST(Format, ABlockIsTakenOnlyWhereItBelongs) {
+  std::string block(kBlockHeaderBytes, '\0');
+  block += "payload";
+  finish_block({BlockKind::batch, 7, 3, 10, 9, 1, 0}, 1024, block);
+  EXPECT_EQ(block.size(), kSectorBytes);
+  std::string segment(4096, '\0');
+  segment.replace(1024, block.size(), block);
+  segment.replace(2048, block.size(), block);
+  const auto here = parse_block(segment, 1024, 7, 3);
+  ASSERT_TRUE(here);
+  EXPECT_EQ(payload_of(*here, segment, 1024), "payload");
+  EXPECT_FALSE(parse_block(segment, 2048, 7, 3)) << "at another offset";
+  EXPECT_FALSE(parse_block(segment, 1024, 8, 3)) << "in another log";
+  EXPECT_FALSE(parse_block(segment, 1024, 7, 4)) << "in another segment";
+  EXPECT_FALSE(parse_block(segment, 4090, 7, 3)) << "over the end";
+}
+
+TEST(Format, ALengthBeyondTheSegmentIsNoBlock) {
+  std::string block(kBlockHeaderBytes, '\0');
+  block.resize(3 * kSectorBytes, 'x');
+  finish_block({BlockKind::batch, 7, 3, 10, 9, 1, 0}, 0, block);
+  EXPECT_TRUE(parse_block(block, 0, 7, 3));
+  EXPECT_FALSE(parse_block(std::string_view(block).substr(0, 2 * kSectorBytes), 0, 7, 3));
+}
+
+}  // namespace
+}  // namespace assent::wal::test

@@ -1,0 +1,84 @@
+#include "wal/state.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support.hpp"
+
+namespace assent::wal::test {
+namespace {
+
+TEST(State, ADecisionLivesUntilItsEnd) {
+  StateBuilder state(10);
+  state.apply(decision(1));
+  ASSERT_EQ(state.state().live.count(gtrid(1)), 1U);
+  EXPECT_EQ(state.state().live.at(gtrid(1)).decision, decision(1));
+  state.apply(ports::TransactionEnded{gtrid(1)});
+  EXPECT_TRUE(state.state().live.empty());
+  EXPECT_EQ(state.state().kept_keys.at("key-1").gtrid, gtrid(1)) << "its key outlives it";
+}
+
+TEST(State, AHazardStaysUntilItsBranchIsSettled) {
+  StateBuilder state(10);
+  state.apply(decision(1));
+  state.apply(ports::HazardFound{gtrid(1), 2, "gone", 5});
+  EXPECT_EQ(state.state().live.at(gtrid(1)).hazards.at(2).reason, "gone");
+  state.apply(ports::BranchSettled{gtrid(1), 2});
+  EXPECT_TRUE(state.state().live.at(gtrid(1)).hazards.empty());
+  EXPECT_EQ(state.state().live.at(gtrid(1)).settled.count(2), 1U);
+}
+
+TEST(State, AHazardFoundLaterOutweighsSettled) {
+  StateBuilder state(10);
+  state.apply(decision(1));
+  state.apply(ports::BranchSettled{gtrid(1), 2});
+  state.apply(ports::HazardFound{gtrid(1), 2, "back again", 5});
+  EXPECT_TRUE(state.state().live.at(gtrid(1)).settled.empty());
+  EXPECT_EQ(state.state().live.at(gtrid(1)).hazards.size(), 1U);
+}
+
+TEST(State, RecordsOfATransactionThatIsNotLiveHaveNoEffect) {
+  StateBuilder state(10);
+  state.apply(ports::BranchSettled{gtrid(1), 1});
+  state.apply(ports::HazardFound{gtrid(1), 1, "gone", 5});
+  state.apply(ports::TransactionEnded{gtrid(1)});
+  EXPECT_EQ(state.state(), ports::LogState{});
+}
+
+TEST(State, TheKeyDecidedFirstGoesFirstWhateverTheClockSaid) {
+  StateBuilder state(3);
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    auto record = decision(i);
+    record.decided_at_ms = -static_cast<std::int64_t>(i);
+    state.apply(record);
+  }
+  EXPECT_EQ(state.key_order(), (std::deque<std::string>{"key-3", "key-4", "key-5"}));
+  EXPECT_EQ(state.state().kept_keys.size(), 3U);
+}
+
+TEST(State, AKeyDecidedAgainIsKeptOnceAsTheNewest) {
+  StateBuilder state(2);
+  state.apply(decision(1));
+  state.apply(decision(2));
+  auto again = decision(3);
+  again.idempotency_key = "key-1";
+  state.apply(again);
+  EXPECT_EQ(state.key_order(), (std::deque<std::string>{"key-2", "key-1"}));
+  EXPECT_EQ(state.state().kept_keys.at("key-1").gtrid, gtrid(3));
+}
+
+TEST(State, NoKeysAreKeptWhenNoneMayBe) {
+  StateBuilder state(0);
+  state.apply(decision(1));
+  EXPECT_TRUE(state.state().kept_keys.empty());
+}
+
+TEST(State, TheLastEpochCounts) {
+  StateBuilder state(0);
+  state.apply(ports::EpochStarted{"shop1", 4, 1});
+  state.apply(ports::EpochStarted{"shop1", 5, 2});
+  EXPECT_EQ(state.state().coordinator, "shop1");
+  EXPECT_EQ(state.state().epoch, 5U);
+}
+
+}  // namespace
+}  // namespace assent::wal::test
