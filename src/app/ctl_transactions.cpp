@@ -231,6 +231,14 @@ int ctl_list(const CtlCall& call) {
       all_clean = false;
     }
   }
+  const bool cut_short = listed->size() == kListShownMax;
+  if (cut_short) {
+    complain(kCtlName, "only the oldest " + std::to_string(kListShownMax) + " are shown");
+    // What is not shown counts as well.
+    const auto info = client->info();
+    if (!info) return ctl_failed(call, info.error(), exit_code_of(info.error()));
+    if (info->in_doubt > 0 || info->hazards > 0) all_clean = false;
+  }
   const int code = all_clean ? kExitGood : kExitNotSettled;
   if (call.json) return print(json_of(wire::TransactionList{std::move(*listed)}) + '\n', code);
   if (listed->empty()) return print("nothing is live, in doubt or a hazard\n", code);
@@ -244,9 +252,6 @@ int ctl_list(const CtlCall& call) {
     for (const auto& branch : status.branches) {
       if (!branch.detail.empty()) table.push_back({"  " + branch.participant + ": " + branch.detail});
     }
-  }
-  if (listed->size() == kListShownMax) {
-    complain(kCtlName, "only the oldest " + std::to_string(kListShownMax) + " are shown");
   }
   return print(aligned(table), code);
 }

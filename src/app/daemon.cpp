@@ -114,7 +114,7 @@ class StopSignals {
 class ReadyFile {
  public:
   explicit ReadyFile(std::string path) : path_(std::move(path)) { remove(); }
-  ~ReadyFile() {}
+  ~ReadyFile() { remove(); }
   ReadyFile(const ReadyFile&) = delete;
   ReadyFile& operator=(const ReadyFile&) = delete;
 

@@ -17,7 +17,6 @@ constexpr Dialect kMariadb = {
         "(SELECT UNIX_TIMESTAMP()-VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME='UPTIME')",
     .recover = "XA RECOVER",
     .read_nowait = "LOCK IN SHARE MODE NOWAIT",
-    .owner_must_leave = true,
 };
 
 constexpr Dialect kMysql = {
@@ -29,7 +28,6 @@ constexpr Dialect kMysql = {
         "(SELECT UNIX_TIMESTAMP()-VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME='Uptime')",
     .recover = "XA RECOVER CONVERT XID",
     .read_nowait = "FOR SHARE NOWAIT",
-    .owner_must_leave = false,
 };
 
 }  // namespace

@@ -20,8 +20,6 @@ struct Dialect {
       start_seconds;    ///< An expression: when the server started, in seconds since 1970. The same in every session.
   const char* recover;  ///< XA RECOVER in a form that keeps binary XIDs: columns format, lengths, data.
   const char* read_nowait;  ///< Ends a SELECT that locks and does not wait.
-  /// While the session that prepared a branch lives, an XA COMMIT from another can say OK and commit nothing.
-  bool owner_must_leave;
 };
 
 /// By the version text that the server greets with. Nothing fits both: MariaDB says so.

@@ -178,7 +178,7 @@ class Doctor {
     if (config_.database.empty()) return std::nullopt;
     auto result = session_.run(
         "SELECT t.TABLE_NAME,t.ENGINE FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON "
-        "e.ENGINE=t.ENGINE WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE='BASE TABLE' AND "
+        "e.ENGINE=t.ENGINE WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE NOT IN ('VIEW','SYSTEM VIEW') AND "
         "COALESCE(e.XA,'NO')<>'YES' "
         "ORDER BY 1 LIMIT " +
         std::to_string(kTablesNamedMax));

@@ -108,13 +108,12 @@ void Pool::do_task(Worker& worker, BranchTask task) {
   }();
   quiet_.notify_all();
   if (!holds) {
-    const bool lost = vote.kind == Vote::Kind::lost;
-    if (lost) {
+    if (vote.kind == Vote::Kind::lost) {
       const std::lock_guard lock(mutex_);
       if (worker.session) lost_[task.work.xid] = worker.session->identity();
     }
     if (!worker.reusable || doomed) drop_session(worker);
-    release(worker, lost);
+    release(worker);
   } else if (doomed) {
     worker.reusable = false;
   }
@@ -171,7 +170,7 @@ std::optional<Vote> Pool::connect(Worker& worker) {
   if (!failure) {
     auto& session = *std::get<0>(opened);
     // A successor must be able to wait for this connection to leave.
-    if (session.dialect().owner_must_leave) failure = register_session(session, config_, worker.registered);
+    failure = register_session(session, config_, worker.registered);
     if (!failure) {
       worker.registered = session.identity();
       const std::lock_guard lock(mutex_);
@@ -210,10 +209,15 @@ void Pool::do_task(Worker& worker, SettleTask task) {
     const std::lock_guard lock(mutex_);
     here = worker.holds && worker.xid == task.work.xid;
     stopping = stopping_;
+    if (here) worker.settle_until = base::SteadyClock::now() + config_.control_answer_timeout;
   }
   if (!here) return settle_elsewhere(std::move(task.work), protocol::Reply::none, std::move(task.done));
   if (stopping) return task.done({Finding::ambiguous, "the participant is stopping"});
   auto settled = settle_on_owner(*worker.session, task.work);
+  {
+    const std::lock_guard lock(mutex_);
+    worker.settle_until.reset();
+  }
   if (settled.still_held) return task.done(std::move(settled.report));
   const bool over = settled.report.finding != Finding::ambiguous;
   if (!over) {
@@ -221,7 +225,7 @@ void Pool::do_task(Worker& worker, SettleTask task) {
     lost_[task.work.xid] = worker.session->identity();
   }
   if (!over || !worker.reusable || worker.session->lost()) drop_session(worker);
-  release(worker, !over);
+  release(worker);
   if (over) return task.done(std::move(settled.report));
   control_.look_again();
   settle_elsewhere(std::move(task.work), settled.reply, std::move(task.done));
@@ -235,7 +239,7 @@ void Pool::drop_session(Worker& worker) {
   worker.session.reset();
 }
 
-void Pool::release(Worker& worker, bool) {
+void Pool::release(Worker& worker) {
   const std::lock_guard lock(mutex_);
   ASSENT_CHECK(worker.xid);
   by_xid_.erase(*worker.xid);
@@ -270,6 +274,7 @@ std::vector<ConnectionIdentity> Pool::overdue() {
   const auto now = base::SteadyClock::now();
   const std::lock_guard lock(mutex_);
   for (const auto& worker : workers_) {
+    if (worker->live && worker->settle_until && now >= *worker->settle_until) worker->live->shut_down();
     if (!worker->executing || !worker->live || now < worker->kill_at) continue;
     if (now >= worker->kill_at + kKillPatience) {
       worker->live->shut_down();

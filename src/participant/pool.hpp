@@ -69,6 +69,7 @@ class Pool {
     bool executing = false;            ///< A packet of its branch may be at the server.
     bool kill_asked = false;
     base::SteadyTime kill_at;
+    std::optional<base::SteadyTime> settle_until;  ///< While it settles: when the server's silence is taken for its loss.
     Session* live = nullptr;  ///< `session`, for others to see and to shut down.
     // The worker thread's own.
     std::unique_ptr<Session> session;
@@ -86,7 +87,7 @@ class Pool {
   std::optional<ports::Vote> connect(Worker& worker);
   std::optional<BranchRun> execute(Worker& worker, const BranchTask& task, const ScannedBranch& scanned);
   void drop_session(Worker& worker);
-  void release(Worker& worker, bool lost);
+  void release(Worker& worker);
   void settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports::Done<ports::SettleReport> done);
   std::vector<ConnectionIdentity> overdue();
 

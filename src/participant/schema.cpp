@@ -91,10 +91,10 @@ std::uint64_t process_instance() {
 
 Failure probe_schema(Session& session, const Config& config) {
   for (const auto* name : kTables) {
-    // A locking read asks for more than SELECT, and shows what writing needs.
     auto result = session.run("SELECT 1 FROM " + table(config, name) + " LIMIT 0");
     if (result.error) return result.error;
   }
+  // A locking read asks for more than SELECT.
   return session
       .run("SELECT gtrid FROM " + table(config, "proof") + " WHERE gtrid='' AND branch=0 " +
            session.dialect().read_nowait)

@@ -175,10 +175,12 @@ class Attempt {
   // anything. False when nothing more needs to be read.
   bool fence() {
     const auto branch = protocol::parse_bqual(work_.xid.bqual);
-    ASSENT_CHECK(branch);
+    const auto gtrid = protocol::parse_gtrid(work_.xid.gtrid);
+    ASSENT_CHECK(branch && gtrid);
     const auto result =
         control_.run("INSERT INTO " + config_.schema + ".proof(gtrid,branch,kind,participants,protocol)VALUES('" +
-                     work_.xid.gtrid + "'," + std::to_string(branch->branch) + ",'fence','',2)");
+                     work_.xid.gtrid + "'," + std::to_string(branch->branch) + ",'fence',''," +
+                     std::to_string(static_cast<int>(gtrid->protocol)) + ")");
     if (!result.error) {
       seen_.proof = Proof::fenced;
       return false;

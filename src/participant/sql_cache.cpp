@@ -26,6 +26,12 @@ bool is_catalogue(const std::string& schema) {
   return name == "INFORMATION_SCHEMA" || name == "PERFORMANCE_SCHEMA";
 }
 
+bool writes_catalogue(const ScannedSql& sql) {
+  return sql.verb != Verb::read && std::any_of(sql.candidates.begin(), sql.candidates.end(), [](const auto& name) {
+           return upper(name.schema) == "PERFORMANCE_SCHEMA";
+         });
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const ScannedSql>> SqlCache::scan(const std::string& sql) const {
@@ -72,6 +78,11 @@ bool EngineGuard::is_trusted(const ScannedSql& sql) const {
 std::variant<std::optional<EngineGuard::Refusal>, SqlError> EngineGuard::check(Session& session,
                                                                                const ScannedBranch& branch) {
   for (std::size_t i = 0; i < branch.size(); ++i) {
+    if (writes_catalogue(*branch[i])) {
+      return std::optional<Refusal>(Refusal{i, "statement " + std::to_string(i) + " of branch \"" + config_.name +
+                                                   "\" writes and names a table of performance_schema, which does not "
+                                                   "roll back: do it outside the transaction"});
+    }
     if (is_trusted(*branch[i])) continue;
     auto looked = look_up(session, branch[i]->candidates);
     if (auto* error = std::get_if<SqlError>(&looked)) return std::move(*error);
@@ -121,7 +132,7 @@ std::variant<std::vector<EngineGuard::Unfit>, SqlError> EngineGuard::look_up(Ses
         const auto type = text_of(row[2]);
         if (type == "VIEW") {
           views.push_back(std::move(table));
-        } else if (type == "BASE TABLE" && text_of(row[4]) != "YES") {
+        } else if (type != "SYSTEM VIEW" && text_of(row[4]) != "YES") {
           unfit.push_back({std::move(table), text_of(row[3])});
         }
       }

@@ -126,7 +126,9 @@ void Keeper::run() {
   }
 }
 
-bool Keeper::wants_reserve() const { return !reserve_ && base::SteadyClock::now() >= reserve_retry_at_; }
+bool Keeper::wants_reserve() const {
+  return !reserve_ && base::SteadyClock::now() >= reserve_retry_at_;
+}
 
 bool Keeper::wants_checkpoint() const {
   return current_segment_ >= last_.first_segment + setup_.checkpoint_every_segments &&

@@ -103,9 +103,9 @@ class Keeper {
   CheckpointHead last_;
   Status last_attempt_ = Ok{};
 
-  StateBuilder state_;                     ///< Only touched by the keeper's thread.
+  StateBuilder state_;                       ///< Only touched by the keeper's thread.
   std::vector<ports::LogRecord> absorbing_;  ///< The same.
-  std::uint64_t oldest_on_disk_;           ///< The same.
+  std::uint64_t oldest_on_disk_;             ///< The same.
   std::thread thread_;
 };
 

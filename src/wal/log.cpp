@@ -54,8 +54,9 @@ Status make_directory(const Options& options, Disk& disk) {
   const Errno failed = disk.make_directory(options.directory);
   if (failed != 0) {
     Error error = io_error("create the log's directory", options.directory, failed);
-    if (failed == ENOENT) error = {Errc::not_found, "cannot create the log's directory " + options.directory + ": " +
-                                                        parent + " does not exist; create it first"};
+    if (failed == ENOENT)
+      error = {Errc::not_found, "cannot create the log's directory " + options.directory + ": " + parent +
+                                    " does not exist; create it first"};
     return error;
   }
   if (const Errno unsynced = disk.sync_directory(parent)) return io_error("sync", parent, unsynced);

@@ -25,13 +25,13 @@ namespace assent::wal {
 
 struct Options {
   std::string directory;
-  std::uint64_t segment_bytes = 16ULL << 20;     ///< kSegmentBytesMin to kSegmentBytesMax, whole pages of 4 KiB.
-  std::uint32_t checkpoint_every_segments = 2;   ///< At least 1. On the disk: about as many, and three more.
-  std::uint32_t kept_keys_max = 100'000;         ///< Idempotency keys; those decided first go first.
-  std::uint32_t lazy_flush_ms = 100;             ///< How long a record that is not forced may wait for company.
-  std::uint32_t room_retry_ms = 1'000;           ///< How often a full disk is tried again.
-  bool allow_create = true;                      ///< Make a new log where there is none. Its parent must exist.
-  std::uint64_t new_log_id = 0;                  ///< For a new log; 0: at random.
+  std::uint64_t segment_bytes = 16ULL << 20;    ///< kSegmentBytesMin to kSegmentBytesMax, whole pages of 4 KiB.
+  std::uint32_t checkpoint_every_segments = 2;  ///< At least 1. On the disk: about as many, and three more.
+  std::uint32_t kept_keys_max = 100'000;        ///< Idempotency keys; those decided first go first.
+  std::uint32_t lazy_flush_ms = 100;            ///< How long a record that is not forced may wait for company.
+  std::uint32_t room_retry_ms = 1'000;          ///< How often a full disk is tried again.
+  bool allow_create = true;                     ///< Make a new log where there is none. Its parent must exist.
+  std::uint64_t new_log_id = 0;                 ///< For a new log; 0: at random.
 };
 
 struct Opened {
@@ -42,8 +42,8 @@ struct Opened {
   bool created = false;
 };
 
-/// Takes the owner lock, reads, repairs what a crash leaves, and starts writing. `disk` must outlive the log. Blocks for
-/// disk operations.
+/// Takes the owner lock, reads, repairs what a crash leaves, and starts writing. `disk` must outlive the log. Blocks
+/// for disk operations.
 ///
 /// Errors: invalid_argument (an option, or the directory is a file), not_found (no log and none may be made, or its
 /// parent is missing), log_locked, log_newer_format, log_corrupt (these three leave the log's files unchanged), io.

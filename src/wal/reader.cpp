@@ -348,7 +348,9 @@ class Scanner {
 
 }  // namespace
 
-std::string Finding::text() const { return file + " at byte " + std::to_string(offset) + ": " + what + "; " + remedy; }
+std::string Finding::text() const {
+  return file + " at byte " + std::to_string(offset) + ": " + what + "; " + remedy;
+}
 
 const Finding& Scan::damage() const {
   const auto found = std::find_if(findings.begin(), findings.end(),
@@ -368,8 +370,8 @@ Status check_versions(Disk& disk, const std::string& directory) {
     if (disk.open(path_in(directory, name), OpenMode::read, file) != 0) continue;
     if (file->read_at(0, kSectorBytes, bytes) != 0) continue;
     StateBuilder ignored(0);
-    const Status judged = is_segment ? as_status(decode_segment_header(bytes))
-                                     : as_status(decode_checkpoint(bytes, ignored));
+    const Status judged =
+        is_segment ? as_status(decode_segment_header(bytes)) : as_status(decode_checkpoint(bytes, ignored));
     if (!judged && judged.error().code == Errc::log_newer_format) return newer(directory, name, judged.error());
   }
   return Ok{};

@@ -89,8 +89,8 @@ struct Scan {
   CheckpointHead checkpoint;
   StateBuilder state;
   std::uint64_t next_sequence = 1;
-  std::uint64_t durable_through = 0;   ///< What the log itself proves to have been synced.
-  Place end;                           ///< Where the next batch goes.
+  std::uint64_t durable_through = 0;  ///< What the log itself proves to have been synced.
+  Place end;                          ///< Where the next batch goes.
   std::uint64_t end_segment_bytes = 0;
   std::uint64_t end_first_sequence = 1;  ///< Of the first record that is or will be in the end's segment.
   std::optional<Place> last_batch;
@@ -104,8 +104,8 @@ struct Scan {
     std::uint64_t number;
     std::uint64_t bytes;
   };
-  std::vector<Empty> reserves;          ///< Segments behind the end, never written to.
-  std::vector<std::string> leftovers;   ///< Names of files that may go: temporary ones, segments before the checkpoint.
+  std::vector<Empty> reserves;         ///< Segments behind the end, never written to.
+  std::vector<std::string> leftovers;  ///< Names of files that may go: temporary ones, segments before the checkpoint.
 
   /// The damage that was found. Only when tail is corrupt.
   const Finding& damage() const;

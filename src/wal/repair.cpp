@@ -91,8 +91,13 @@ class Repair {
     }
     // The mark is lasting then, so that from here on a flipped bit in the last batch is told from a torn one.
     std::string mark(kBlockHeaderBytes, '\0');
-    Block block{BlockKind::mark, scan_.checkpoint.log_id, scan_.end.segment,
-                scan_.next_sequence, scan_.next_sequence - 1, 0, 0};
+    Block block{BlockKind::mark,
+                scan_.checkpoint.log_id,
+                scan_.end.segment,
+                scan_.next_sequence,
+                scan_.next_sequence - 1,
+                0,
+                0};
     finish_block(block, scan_.end.offset, mark);
     const std::string path = path_of(scan_.end.segment);
     if (const Errno failed = ready_.current.file->write_at(scan_.end.offset, mark)) {

@@ -45,7 +45,9 @@ void StateBuilder::on(const ports::BranchSettled& record) {
   found->second.settled.insert(record.branch);
 }
 
-void StateBuilder::on(const ports::TransactionEnded& record) { state_.live.erase(record.gtrid); }
+void StateBuilder::on(const ports::TransactionEnded& record) {
+  state_.live.erase(record.gtrid);
+}
 
 void StateBuilder::on(const ports::HazardFound& record) {
   const auto found = state_.live.find(record.gtrid);
@@ -55,6 +57,8 @@ void StateBuilder::on(const ports::HazardFound& record) {
   found->second.hazards.insert_or_assign(record.branch, record);
 }
 
-void StateBuilder::on(const ports::EpochStarted& record) { restore(record.coordinator, record.epoch); }
+void StateBuilder::on(const ports::EpochStarted& record) {
+  restore(record.coordinator, record.epoch);
+}
 
 }  // namespace assent::wal

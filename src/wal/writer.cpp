@@ -250,9 +250,7 @@ void WriterLog::fail(Group& group) {
 
 /// Leaves the offset where the group fits, in the next segment if need be. The last sector stays free for a seal.
 bool WriterLog::make_room(const Group& group) {
-  const auto fits = [&] {
-    return offset_ + round_up_to_sector(group.bytes.size()) + kSectorBytes <= current_.bytes;
-  };
+  const auto fits = [&] { return offset_ + round_up_to_sector(group.bytes.size()) + kSectorBytes <= current_.bytes; };
   if (fits()) return true;
   std::optional<SegmentFile> next = keeper_.next_segment();
   if (!next) return false;

@@ -1,15 +1,8 @@
 #include "wire/tape.hpp"
 
-#include <charconv>
-#include <cmath>
-#include <cstdlib>
-#include <system_error>
+#include <nlohmann/json.hpp>
 
 #include "base/check.hpp"
-#include "wire/text.hpp"
-
-// A general JSON library took most of the time that a request costs here, and had to be told about a byte order mark,
-// NUL bytes and large integers besides; it is what the tests compare this scanner with.
 
 namespace assent::wire {
 namespace {
@@ -18,248 +11,113 @@ namespace {
 constexpr std::size_t kKeptNodes = 4'096;
 constexpr std::size_t kKeptTextBytes = 64 * 1024;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-void append_utf8(std::string& out, std::uint32_t point) {
-  const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (point < 0x80) return put(point);
-  if (point < 0x800) {
-    put(0xc0 | point >> 6);
-  } else {
-    if (point < 0x10000) {
-      put(0xe0 | point >> 12);
-    } else {
-      put(0xf0 | point >> 18);
-      put(0x80 | (point >> 12 & 0x3f));
-    }
-    put(0x80 | (point >> 6 & 0x3f));
-  }
-  put(0x80 | (point & 0x3f));
-}
-
 }  // namespace
 
-/// Recursive descent, one function per rule of the grammar; each returns false after fail().
-class Tape::Scanner {
+/// Lays what the parser meets on the tape, in the order of the text; a false ends the parse.
+class Tape::Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
-  Scanner(Tape& tape, std::string_view json, std::size_t nesting_max)
-      : tape_(tape), json_(json), nesting_max_(nesting_max) {}
+  Builder(Tape& tape, std::size_t nesting_max) : tape_(tape), nesting_max_(nesting_max) {}
 
-  std::string run() {
-    if (value(0)) {
-      skip_blanks();
-      if (at_ != json_.size()) fail();
-    }
-    return std::move(fault_);
+  std::string take_fault() { return std::move(fault_); }
+
+  bool null() override { return counted(Kind::null); }
+  bool boolean(bool value) override {
+    counted(Kind::boolean);
+    tape_.nodes_.back().boolean = value;
+    return true;
   }
+  bool number_integer(std::int64_t value) override {
+    // The parser calls a zero with a minus an integer too.
+    if (value >= 0) return number_unsigned(static_cast<std::uint64_t>(value));
+    counted(Kind::negative);
+    tape_.nodes_.back().negative = value;
+    return true;
+  }
+  bool number_unsigned(std::uint64_t value) override {
+    counted(Kind::natural);
+    tape_.nodes_.back().natural = value;
+    return true;
+  }
+  bool number_float(double value, const std::string& literal) override {
+    // An integer that 64 bits cannot hold comes as a double, silently rounded: only its text tells.
+    if (literal.find_first_of(".eE") == std::string::npos) return counted(Kind::big_integer);
+    counted(Kind::real);
+    tape_.nodes_.back().real = value;
+    return true;
+  }
+  bool string(std::string& value) override {
+    counted(Kind::string);
+    return text(value);
+  }
+  bool binary(nlohmann::json::binary_t&) override { return false; }  // JSON has none.
 
- private:
-  /// The next character, or NUL (which no rule takes) at the end.
-  char peek() const { return at_ < json_.size() ? json_[at_] : '\0'; }
+  bool start_object(std::size_t) override { return open(Kind::object); }
+  bool key(std::string& value) override {
+    ++tape_.nodes_[open_.back()].count;
+    add(Kind::string);
+    return text(value);
+  }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Kind::array); }
+  bool end_array() override { return close(); }
 
-  bool fail(std::string_view what = "is not valid JSON") {
-    fault_ = std::string(what) + " near byte " + std::to_string(at_ + 1);
+  bool parse_error(std::size_t byte, const std::string&, const nlohmann::json::exception& error) override {
+    const std::string_view what = error.what();
+    if (what.find("UTF-8") != std::string_view::npos) {
+      fault_ = "has bytes that are not valid UTF-8";
+    } else if (error.id == kNumberOverflow) {
+      fault_ = "has a number too large for a double";
+    } else {
+      fault_ = "is not valid JSON";
+    }
+    // Without the parser's own text, which quotes the input.
+    fault_ += " near byte " + std::to_string(byte);
     return false;
   }
 
-  void skip_blanks() {
-    while (at_ < json_.size()) {
-      const char c = json_[at_];
-      if (c != ' ' && c != '\t' && c != '\n' && c != '\r') return;
-      ++at_;
-    }
-  }
+ private:
+  static constexpr int kNumberOverflow = 406;
 
-  bool take(char c) {
-    if (peek() != c) return false;
-    ++at_;
-    return true;
-  }
-
-  /// The reference is valid until the next call.
-  Node& add(Kind kind) {
+  void add(Kind kind) {
     Node& node = tape_.nodes_.emplace_back();
     node.kind = kind;
     node.end = static_cast<std::uint32_t>(tape_.nodes_.size());
-    return node;
   }
 
-  bool value(std::size_t level) {
-    skip_blanks();
-    switch (peek()) {
-      case '{': return object(level);
-      case '[': return array(level);
-      case '"': return string();
-      case 't': return word("true") && (add(Kind::boolean).boolean = true);
-      case 'f': return word("false") && !(add(Kind::boolean).boolean = false);
-      case 'n': return word("null") && (add(Kind::null), true);
-      default: return number();
-    }
-  }
-
-  bool word(std::string_view expected) {
-    if (!json_.substr(at_).starts_with(expected)) return fail();
-    at_ += expected.size();
-    return true;
-  }
-
-  bool object(std::size_t level) {
-    return nested(Kind::object, '}', level, [&] {
-      if (peek() != '"') return fail();
-      if (!string()) return false;
-      skip_blanks();
-      return take(':') ? value(level + 1) : fail();
-    });
-  }
-
-  bool array(std::size_t level) {
-    return nested(Kind::array, ']', level, [&] { return value(level + 1); });
-  }
-
-  template <typename Element>
-  bool nested(Kind kind, char close, std::size_t level, Element element) {
-    if (level == nesting_max_) return fail("is nested deeper than " + std::to_string(nesting_max_) + " levels");
-    ++at_;
-    const std::size_t index = tape_.nodes_.size();
+  /// Adds a value, and counts it as an element if it stands in an array; members are counted by their keys.
+  bool counted(Kind kind) {
+    if (!open_.empty() && tape_.nodes_[open_.back()].kind == Kind::array) ++tape_.nodes_[open_.back()].count;
     add(kind);
-    skip_blanks();
-    std::uint32_t count = 0;
-    if (!take(close)) {
-      do {
-        skip_blanks();
-        if (!element()) return false;
-        ++count;
-        skip_blanks();
-      } while (take(','));
-      if (!take(close)) return fail();
-    }
-    tape_.nodes_[index].count = count;
-    tape_.nodes_[index].end = static_cast<std::uint32_t>(tape_.nodes_.size());
     return true;
   }
 
-  bool number() {
-    const std::size_t from = at_;
-    const bool minus = take('-');
-    if (!take('0') && !digits()) return fail();
-    bool real = false;
-    if (take('.')) {
-      real = true;
-      if (!digits()) return fail();
-    }
-    if (take('e') || take('E')) {
-      real = true;
-      if (!take('+')) take('-');
-      if (!digits()) return fail();
-    }
-    const char* const first = json_.data() + from;
-    const char* const last = json_.data() + at_;
-    if (real) return real_number(first, last);
-    std::uint64_t natural = 0;
-    if (std::from_chars(first + (minus ? 1 : 0), last, natural).ec != std::errc()) {
-      add(Kind::big_integer);
-    } else if (!minus || natural == 0) {
-      add(Kind::natural).natural = natural;
-    } else if (natural <= std::uint64_t{1} << 63) {
-      add(Kind::negative).negative = static_cast<std::int64_t>(0 - natural);
-    } else {
-      add(Kind::big_integer);
-    }
+  bool text(const std::string& value) {
+    Node& node = tape_.nodes_.back();
+    node.text_at = static_cast<std::uint32_t>(tape_.text_.size());
+    node.count = static_cast<std::uint32_t>(value.size());
+    tape_.text_ += value;
     return true;
   }
 
-  bool real_number(const char* first, const char* last) {
-    double real = 0;
-    if (std::from_chars(first, last, real).ec != std::errc()) {
-      // Too large, or so small that it is zero: from_chars does not say which.
-      real = std::strtod(std::string(first, last).c_str(), nullptr);
-      if (!std::isfinite(real)) return fail("has a number too large for a double");
+  bool open(Kind kind) {
+    if (open_.size() == nesting_max_) {
+      fault_ = "is nested deeper than " + std::to_string(nesting_max_) + " levels";
+      return false;
     }
-    add(Kind::real).real = real;
+    counted(kind);
+    open_.push_back(tape_.nodes_.size() - 1);
     return true;
   }
 
-  /// At least one.
-  bool digits() {
-    const std::size_t from = at_;
-    while (is_digit(peek())) ++at_;
-    return at_ > from;
-  }
-
-  bool string() {
-    ++at_;
-    const std::size_t text_at = tape_.text_.size();
-    while (true) {
-      const std::size_t from = at_;
-      while (at_ < json_.size() && plain_in_json(json_[at_])) ++at_;
-      tape_.text_.append(json_, from, at_ - from);
-      if (at_ == json_.size()) return fail();
-      if (take('"')) break;
-      if (!(json_[at_] == '\\' ? escape() : not_ascii())) return false;
-    }
-    Node& node = add(Kind::string);
-    node.text_at = static_cast<std::uint32_t>(text_at);
-    node.count = static_cast<std::uint32_t>(tape_.text_.size() - text_at);
+  bool close() {
+    tape_.nodes_[open_.back()].end = static_cast<std::uint32_t>(tape_.nodes_.size());
+    open_.pop_back();
     return true;
-  }
-
-  bool not_ascii() {
-    if (static_cast<unsigned char>(json_[at_]) < 0x20) return fail();
-    const std::size_t bytes = utf8_sequence_bytes(json_.substr(at_));
-    if (bytes == 0) return fail("has bytes that are not valid UTF-8");
-    tape_.text_.append(json_, at_, bytes);
-    at_ += bytes;
-    return true;
-  }
-
-  bool escape() {
-    ++at_;
-    char plain = '\0';
-    switch (peek()) {
-      case '"': plain = '"'; break;
-      case '\\': plain = '\\'; break;
-      case '/': plain = '/'; break;
-      case 'b': plain = '\b'; break;
-      case 'f': plain = '\f'; break;
-      case 'n': plain = '\n'; break;
-      case 'r': plain = '\r'; break;
-      case 't': plain = '\t'; break;
-      case 'u': return unicode_escape();
-      default: return fail();
-    }
-    ++at_;
-    tape_.text_ += plain;
-    return true;
-  }
-
-  bool unicode_escape() {
-    std::uint32_t point = 0;
-    if (!four_hex(point)) return fail();
-    if (point >= 0xdc00 && point < 0xe000) return fail();
-    if (point >= 0xd800 && point < 0xdc00) {
-      std::uint32_t low = 0;
-      if (!take('\\') || !four_hex(low) || low < 0xdc00 || low >= 0xe000) return fail();
-      point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
-    }
-    append_utf8(tape_.text_, point);
-    return true;
-  }
-
-  bool four_hex(std::uint32_t& point) {
-    if (!take('u') || json_.size() - at_ < 4) return false;
-    const char* const first = json_.data() + at_;
-    // from_chars takes a minus for signed types only, and no blank, plus or 0x.
-    const auto [last, error] = std::from_chars(first, first + 4, point, 16);
-    at_ += 4;
-    return error == std::errc() && last == first + 4;
   }
 
   Tape& tape_;
-  std::string_view json_;
-  std::size_t nesting_max_;
-  std::size_t at_ = 0;
+  const std::size_t nesting_max_;
+  std::vector<std::size_t> open_;  ///< The arrays and objects around the next value.
   std::string fault_;
 };
 
@@ -270,9 +128,12 @@ std::string Tape::parse(std::string_view json, std::size_t nesting_max) {
   if (nodes_.capacity() > kKeptNodes) nodes_.shrink_to_fit();
   if (text_.capacity() > kKeptTextBytes) text_.shrink_to_fit();
 
+  // The parser would skip a byte order mark.
   if (json.starts_with("\xef\xbb\xbf")) return "begins with a byte order mark; send plain UTF-8";
   if (json.find('\0') != std::string_view::npos) return "has a NUL byte; send plain UTF-8";
-  return Scanner(*this, json, nesting_max).run();
+  Builder builder(*this, nesting_max);
+  nlohmann::json::sax_parse(json.begin(), json.end(), &builder);
+  return builder.take_fault();
 }
 
 }  // namespace assent::wire

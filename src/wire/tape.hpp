@@ -9,7 +9,7 @@
 namespace assent::wire {
 
 /// One parsed JSON text (RFC 8259, strictly), as a flat list of nodes in the order of the text. Kept between frames, so
-/// that parsing one needs no allocation of its own. Unlike a tree of JSON values it keeps apart what a tree would blur:
+/// that parsing one needs few allocations. Unlike a tree of JSON values it keeps apart what a tree would blur:
 /// integers outside 64 bits, and keys that appear twice. Not thread safe.
 class Tape {
  public:
@@ -47,7 +47,7 @@ class Tape {
   std::string_view text(const Node& node) const { return {text_.data() + node.text_at, node.count}; }
 
  private:
-  class Scanner;
+  class Builder;
   std::vector<Node> nodes_;
   std::string text_;  ///< All strings and keys, unescaped, one after the other.
 };

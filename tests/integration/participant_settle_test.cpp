@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "support/participants.hpp"
 #include "support/proxy.hpp"
@@ -180,12 +181,13 @@ TEST_P(ParticipantSettleTest, WithoutProofRowsSuchAnAnswerIsUnproven) {
 TEST_P(ParticipantSettleTest, ForeignBranchesAreListedAndLeftAlone) {
   auto participant = up();
   std::string binary("\x00\xff'\\\x01z", 6);
-  auto other = next_xid("someone-else");
+  const auto other = next_xid("someone-else");
+  const auto alien = next_xid(coordinator);
   const std::vector<ListedXid> theirs = {{99, binary, std::string("\x80\x00", 2)},
                                          {protocol::kFormatId, other.gtrid, other.bqual},
-                                         {1, other.gtrid, other.bqual}};
+                                         {1, alien.gtrid, alien.bqual}};
   const std::vector<std::string> literals = {"x'00ff275c017a',x'8000',99", protocol::xid_literal(other),
-                                             "'" + other.gtrid + "','" + other.bqual + "',1"};
+                                             "'" + alien.gtrid + "','" + alien.bqual + "',1"};
   std::vector<Sql> hands;
   for (std::size_t i = 0; i < literals.size(); ++i) {
     hands.emplace_back(server, database, true);
@@ -253,6 +255,19 @@ TEST_P(ParticipantSettleTest, ProofsArePurgedInRangesBesideRunningBranches) {
   }
   EXPECT_EQ(participant->purge("", "~").value(), 3U);
   EXPECT_EQ(participant->purge("", "~").value(), 0U);
+}
+
+TEST_P(ParticipantSettleTest, SilentServerIsGivenUpAndTheBranchSettledWhenItSpeaksAgain) {
+  auto participant = up([](auto& config) { config.control_answer_timeout = std::chrono::milliseconds(1000); });
+  const auto xid = prepared(*participant);
+  ASSERT_EQ(::kill(server.pid, SIGSTOP), 0);
+  const auto begun = base::SteadyClock::now();
+  const auto report = participant->settle(xid, Decided::commit);
+  EXPECT_LT(base::SteadyClock::now() - begun, std::chrono::seconds(15));
+  EXPECT_EQ(report.finding, Finding::ambiguous);
+  ASSERT_EQ(::kill(server.pid, SIGCONT), 0);
+  EXPECT_EQ(settled(*participant, xid, Decided::commit).finding, Finding::committed);
+  EXPECT_EQ(amount(1), 99);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace assent::testing {
 /// which servers: "mariadb_mariadb", "mysql_mysql" or "mariadb_mysql".
 class PairTest : public ::testing::TestWithParam<std::string> {
  protected:
-  static constexpr int kAccounts = 100;
+  /// So many that transfers seldom wait for each other.
+  static constexpr int kAccounts = 10'000;
   static constexpr int kOpening = 1000;  ///< Balance of each account.
 
   PairTest();

@@ -124,6 +124,7 @@ class ParticipantTest : public ::testing::TestWithParam<std::string> {
  protected:
   static void SetUpTestSuite() { Servers::start(1, 1); }
 
+  // Started again, a server has another pid.
   ParticipantTest()
       : server(Servers::get().at(GetParam() + "1")),
         database("app" + std::to_string(++g_databases)),

@@ -1,8 +1,8 @@
 #include "wal/codec.hpp"
 
-#include <limits>
-
 #include <gtest/gtest.h>
+
+#include <limits>
 
 #include "support.hpp"
 #include "wal/checkpoint.hpp"

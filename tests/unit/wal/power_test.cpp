@@ -1,6 +1,6 @@
-#include <functional>
-
 #include <gtest/gtest.h>
+
+#include <functional>
 
 #include "sim_disk.hpp"
 #include "support.hpp"
@@ -56,8 +56,8 @@ std::unique_ptr<SimDisk> fresh_disk() {
   return disk;
 }
 
-constexpr SimDisk::Lost kAllLosses[] = {SimDisk::Lost::everything, SimDisk::Lost::nothing,
-                                        SimDisk::Lost::some_sectors, SimDisk::Lost::torn_sectors};
+constexpr SimDisk::Lost kAllLosses[] = {SimDisk::Lost::everything, SimDisk::Lost::nothing, SimDisk::Lost::some_sectors,
+                                        SimDisk::Lost::torn_sectors};
 
 TEST(PowerCut, AtAnyOperationLosesNothingThatWasAcknowledged) {
   const auto whole = fresh_disk();
@@ -146,6 +146,32 @@ TEST(PowerCut, WhatWasReadIsDurableBeforeItIsActedOn) {
     const auto cut = killed->after_power_cut(SimDisk::Lost::everything, 1);
     EXPECT_EQ(read_state(kRoot, *cut)->live.size(), 2U) << "sync failed: " << sync_failed;
   }
+}
+
+TEST(PowerCut, NamesThatWereReadAreDurableBeforeTheLogGoesOnInThem) {
+  auto before = fresh_disk();
+  auto opened = open_or_fail(options_here(), *before);
+  opened.log.reset();
+  ASSERT_EQ(before->remove(kRoot + "/00000002.seg"), 0);
+  ASSERT_EQ(before->sync_directory(kRoot), 0);
+  // The reserve is made again, and the process ends between its renaming and the directory's sync.
+  bool cut_between = false;
+  for (std::uint64_t cut = 1; cut <= 40 && !cut_between; ++cut) {
+    const auto disk = before->copy();
+    disk->cut_power_at(cut);
+    {
+      auto log = open(options_here(), *disk);
+      if (!log) continue;
+      if (!eventually([&] { return disk->is_off() || disk->has(kRoot + "/00000002.seg"); })) break;
+    }
+    const bool durable = disk->after_power_cut(SimDisk::Lost::everything, 1)->has(kRoot + "/00000002.seg");
+    cut_between = disk->has(kRoot + "/00000002.seg") && !durable;
+    if (!cut_between) continue;
+    const auto killed = disk->after_kill(false);
+    auto reopened = open_or_fail(options_here(), *killed);
+    EXPECT_TRUE(killed->after_power_cut(SimDisk::Lost::everything, 1)->has(kRoot + "/00000002.seg"));
+  }
+  EXPECT_TRUE(cut_between);
 }
 
 }  // namespace

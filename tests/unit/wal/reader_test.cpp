@@ -5,6 +5,7 @@
 
 #include "sim_disk.hpp"
 #include "support.hpp"
+#include "wal/codec.hpp"
 #include "wal/format.hpp"
 
 namespace assent::wal::test {
@@ -262,8 +263,8 @@ TEST_F(Reader, TwoUnreadablePlacesAreNotATornTail) {
 
 TEST_F(Reader, AGapBetweenSegmentsIsFound) {
   write_two_segments();
-  const auto second = kBlocksOffset + parse_block(bytes("00000001.seg"), kBlocksOffset, look().checkpoint.log_id, 1)
-                                          ->bytes_on_disk();
+  const auto second =
+      kBlocksOffset + parse_block(bytes("00000001.seg"), kBlocksOffset, look().checkpoint.log_id, 1)->bytes_on_disk();
   bytes("00000001.seg")[second + 100] ^= 1;
   expect_damage("00000001.seg", "the log stops making sense after record 1");
 }
@@ -277,6 +278,28 @@ TEST_F(Reader, ABatchThatMatchesItsChecksumAndDecodesToNothingIsRefused) {
                seen.end.offset, batch);
   bytes("00000001.seg").replace(seen.end.offset, batch.size(), batch);
   expect_damage("00000001.seg", "never writes");
+}
+
+TEST_F(Reader, ABatchThatComesTwiceIsRefused) {
+  write_small_log();
+  const auto seen = look();
+  std::string batch(kBlockHeaderBytes, '\0');
+  ASSERT_TRUE(encode_record(ports::TransactionEnded{gtrid(4)}, batch));
+  finish_block({BlockKind::batch, seen.checkpoint.log_id, 1, seen.next_sequence - 1, seen.next_sequence - 2, 1, 0},
+               seen.end.offset, batch);
+  bytes("00000001.seg").replace(seen.end.offset, batch.size(), batch);
+  expect_damage("00000001.seg", "where the log has reached record");
+}
+
+TEST_F(Reader, GarbageInTheReserveIsGoneForGoodOnceTheLogWasOpened) {
+  write_small_log();
+  bytes("00000002.seg")[40'000] = 'x';
+  const auto rotten = disk_.copy();
+  EXPECT_EQ(open_or_fail(small_options(kRoot), *rotten).tail, Tail::torn);
+  const auto after = rotten->after_power_cut(SimDisk::Lost::everything, 1);
+  const auto scanned = scan(*after, kRoot, kKeys);
+  ASSERT_TRUE(scanned);
+  EXPECT_EQ(scanned->tail, Tail::clean);
 }
 
 TEST_F(Reader, SegmentsOfAnUnfinishedCreationAreStartedOver) {

@@ -23,10 +23,10 @@ namespace assent::wal::test {
 class SimDisk : public Disk {
  public:
   enum class Lost {
-    everything,     ///< Of what was not synced.
+    everything,  ///< Of what was not synced.
     nothing,
-    some_sectors,   ///< Each sector by itself, and the names up to some operation.
-    torn_sectors,   ///< As before, and sectors are cut in the middle, too.
+    some_sectors,  ///< Each sector by itself, and the names up to some operation.
+    torn_sectors,  ///< As before, and sectors are cut in the middle, too.
   };
 
   SimDisk() = default;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,8 +14,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "ports/decision_log.hpp"
 #include "wal/disk.hpp"
@@ -120,7 +119,9 @@ class FaultDisk : public Disk {
   Hook hook_;
 };
 
-inline bool is_segment(const std::string& path) { return path.ends_with(".seg"); }
+inline bool is_segment(const std::string& path) {
+  return path.ends_with(".seg");
+}
 
 inline Options small_options(const std::string& directory) {
   Options options;
@@ -142,7 +143,9 @@ inline Opened open_or_fail(const Options& options, Disk& disk = posix_disk()) {
   return *std::move(opened);
 }
 
-inline std::string gtrid(std::uint64_t number) { return "shop1.0000002a." + std::to_string(number); }
+inline std::string gtrid(std::uint64_t number) {
+  return "shop1.0000002a." + std::to_string(number);
+}
 
 inline ports::CommitDecision decision(std::uint64_t number, std::size_t label_bytes = 5) {
   ports::CommitDecision decision;

@@ -1,12 +1,12 @@
 #include "wal/writer.hpp"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "sim_disk.hpp"
 #include "support.hpp"
@@ -294,9 +294,8 @@ TEST(Writer, ADiskThatFailsUnderACheckpointPoisonsTheLog) {
   const TempDir dir;
   FaultDisk disk;
   auto opened = open_or_fail(small_options(dir.log()), disk);
-  disk.set_hook([](Op op, const std::string& path) {
-    return op == Op::sync && path.ends_with("CHECKPOINT.tmp") ? EIO : 0;
-  });
+  disk.set_hook(
+      [](Op op, const std::string& path) { return op == Op::sync && path.ends_with("CHECKPOINT.tmp") ? EIO : 0; });
   std::uint64_t acknowledged = 0;
   while (acknowledged < 100 && force(*opened.log, decision(acknowledged, 20'000))) ++acknowledged;
   EXPECT_LT(acknowledged, 100U);
@@ -313,9 +312,8 @@ TEST(Writer, AFullDiskLeavesTheReserveAndRoomBringsTheLogBack) {
   options.checkpoint_every_segments = 100;
   auto opened = open_or_fail(options, disk);
   std::atomic<bool> full{true};
-  disk.set_hook([&](Op op, const std::string& path) {
-    return full && op == Op::write && path.ends_with(".tmp") ? ENOSPC : 0;
-  });
+  disk.set_hook(
+      [&](Op op, const std::string& path) { return full && op == Op::write && path.ends_with(".tmp") ? ENOSPC : 0; });
   std::uint64_t next = 1;
   // The fourth does not fit into the first segment: the writer goes on in its reserve, and no other can be made.
   while (next <= 4) ASSERT_TRUE(force(*opened.log, decision(next++, 20'000)));
