@@ -97,7 +97,7 @@ struct Cause {
 struct TransactionResult {
   std::string gtrid;
   Outcome outcome = Outcome::unknown;
-  bool settled = false;  ///< Whether every branch was known settled when this was said.
+  bool settled = false;       ///< Whether every branch was known settled when this was said.
   bool rows_omitted = false;  ///< The rows of SELECTs were left out: with them the answer was over the server's bound.
   std::vector<BranchResult> branches;
   std::optional<Cause> cause;  ///< Only when rolled back.

@@ -280,8 +280,8 @@ void LiveTransaction::on_logged(const Status& status) {
     const std::lock_guard lock(mutex_);
     note_cause_locked(status.error().what, status.error().retryable);
   }
-  if (status.error().code == Errc::log_full) return post(protocol::DecisionNotWritten{});
-  post(protocol::DecisionIndeterminate{});
+  if (status.error().code == Errc::log_indeterminate) return post(protocol::DecisionIndeterminate{});
+  post(protocol::DecisionNotWritten{});
 }
 
 void LiveTransaction::tell_answered() {
@@ -395,21 +395,21 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {
-  {
-    const std::lock_guard lock(mutex_);
-    log_end_pending_ = true;
-  }
+  tell_ended();
   // Until its end is durable it stays findable: its proof rows must not be purged before.
   house_->log.append(ports::TransactionEnded{gtrid_},
-                     [&registry = house_->registry, gtrid = gtrid_] { registry.remove(gtrid); });
+                     [house = house_, gtrid = gtrid_] { house->registry.remove(gtrid); });
 }
 
 void LiveTransaction::run(const protocol::Forget&) {
+  tell_ended();
+  house_->registry.remove(gtrid_);
+}
+
+void LiveTransaction::tell_ended() {
   TransactionStatus last;
-  bool end_pending = false;
   {
     const std::lock_guard lock(mutex_);
-    end_pending = log_end_pending_;
     wake_at_ = base::SteadyTime::max().time_since_epoch().count();
     for (const auto& branch : rules_.branches) {
       if (branch.state != protocol::BranchRules::State::hazard) continue;
@@ -418,7 +418,6 @@ void LiveTransaction::run(const protocol::Forget&) {
     last = status_locked();
   }
   house_->registry.ended(gtrid_, std::move(last));
-  if (!end_pending) house_->registry.remove(gtrid_);
 }
 
 protocol::Xid LiveTransaction::xid(protocol::BranchIndex branch) const {

@@ -89,6 +89,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   TransactionResult result_locked() const;
   TransactionStatus status_locked() const;
   void tell_answered();
+  void tell_ended();
   void note_cause(Cause cause);
   void note_cause_locked(std::string message, bool retryable);
   std::string unvoted_locked() const;
@@ -113,7 +114,6 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   bool driving_ = true;
   bool queued_ = true;  ///< Not admitted yet: no branch has started.
   bool deadline_told_ = false;
-  bool log_end_pending_ = false;
   std::vector<Branch> requested_;  ///< Moved out as the branches start.
   std::vector<BranchRun> runs_;
   std::optional<Cause> cause_;

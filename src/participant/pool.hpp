@@ -69,7 +69,8 @@ class Pool {
     bool executing = false;            ///< A packet of its branch may be at the server.
     bool kill_asked = false;
     base::SteadyTime kill_at;
-    std::optional<base::SteadyTime> settle_until;  ///< While it settles: when the server's silence is taken for its loss.
+    std::optional<base::SteadyTime>
+        settle_until;         ///< While it settles: when the server's silence is taken for its loss.
     Session* live = nullptr;  ///< `session`, for others to see and to shut down.
     // The worker thread's own.
     std::unique_ptr<Session> session;

@@ -224,6 +224,15 @@ std::optional<SqlError> Session::set_up(const Config& config, Purpose purpose) {
   if (int_of(row[5]) == 0) {
     if (auto off = run("SET SESSION xa_detach_on_prepare=ON"); off.error) return off.error;
   }
+  // The client library goes on in the clear when a server has no TLS to offer.
+  if (config.tls_required || !config.tls_ca.empty()) {
+    auto cipher = run("SHOW SESSION STATUS LIKE 'Ssl_cipher'");
+    if (cipher.error) return cipher.error;
+    const auto& found = cipher.answers.front().rows->rows;
+    if (found.empty() || text_of(found.front()[1]).empty()) {
+      return SqlError{2026, "HY000", "the server offers no TLS, which the configuration requires", true};
+    }
+  }
   const auto colon = identity_.host.rfind(':');
   if (config.unix_socket.empty() && colon != std::string::npos) {
     const auto local = std::strtoul(identity_.host.c_str() + colon + 1, nullptr, 10);

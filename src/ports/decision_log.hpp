@@ -107,8 +107,8 @@ class DecisionLog {
   virtual ~DecisionLog() = default;
 
   /// Appends and makes durable. `done` gets success only once the record and all appended before it are on the disk;
-  /// records waiting at the same time share one sync. An Errc::log_indeterminate means it may or may not be
-  /// durable, for ever; Errc::log_full, that it surely is not.
+  /// records waiting at the same time share one sync. Errc::log_indeterminate means that it may or may not be durable,
+  /// for ever; every other error (log_full, overloaded, shutting_down, invalid_argument), that it surely is not.
   virtual void append_forced(LogRecord record, Done<Status> done) = 0;
 
   /// Appends without waiting. The record becomes durable with the next sync, or is lost in a crash.

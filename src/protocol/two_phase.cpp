@@ -242,7 +242,6 @@ class Stepper {
   void end() {
     txn().phase = Phase::ended;
     command(LogEnd{});
-    command(Forget{});
   }
 
   Step step_;

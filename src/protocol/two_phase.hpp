@@ -101,8 +101,8 @@ struct LogSettled {
 struct LogHazard {
   BranchIndex branch;
 };
-struct LogEnd {};  ///< Decided, and every branch is settled.
-struct Forget {};  ///< Nothing is left to do, and nothing of it is in the log. After LogEnd, or in its place.
+struct LogEnd {};  ///< Decided, and every branch is settled: once this is in the log it can be forgotten.
+struct Forget {};  ///< Nothing is left to do, and nothing of it is in the log.
 using Command = std::variant<ForceDecision, Settle, RetryLater, Answer, LogSettled, LogHazard, LogEnd, Forget>;
 
 struct Step {

@@ -54,7 +54,8 @@ bool take_key(base::Reader& in, ports::KeptKey& key) {
 bool take_state(base::Reader& in, StateBuilder& into) {
   std::string coordinator(in.take_string());
   const auto epoch = in.take_int<std::uint32_t>();
-  into.restore(std::move(coordinator), epoch);
+  const auto first_epoch = in.take_int<std::uint32_t>();
+  into.restore(std::move(coordinator), epoch, first_epoch);
   const auto live_count = in.take_int<std::uint64_t>();
   for (std::uint64_t i = 0; i < live_count && in.ok(); ++i) {
     ports::LiveDecision live;
@@ -83,6 +84,7 @@ std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& st
   base::put_int(out, std::uint64_t{0});  // the file's size, once it is known
   base::put_string(out, state.state().coordinator);
   base::put_int(out, state.state().epoch);
+  base::put_int(out, state.state().first_epoch);
   base::put_int(out, static_cast<std::uint64_t>(state.state().live.size()));
   for (const auto& [gtrid, live] : state.state().live) put_live(out, live);
   base::put_int(out, static_cast<std::uint64_t>(state.key_order().size()));

@@ -5,9 +5,10 @@
 
 namespace assent::wal {
 
-void StateBuilder::restore(std::string coordinator, std::uint32_t epoch) {
+void StateBuilder::restore(std::string coordinator, std::uint32_t epoch, std::uint32_t first_epoch) {
   state_.coordinator = std::move(coordinator);
   state_.epoch = epoch;
+  state_.first_epoch = first_epoch;
 }
 
 void StateBuilder::restore(ports::LiveDecision live) {
@@ -58,7 +59,7 @@ void StateBuilder::on(const ports::HazardFound& record) {
 }
 
 void StateBuilder::on(const ports::EpochStarted& record) {
-  restore(record.coordinator, record.epoch);
+  restore(record.coordinator, record.epoch, state_.first_epoch == 0 ? record.epoch : state_.first_epoch);
 }
 
 }  // namespace assent::wal

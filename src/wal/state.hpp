@@ -17,7 +17,7 @@ class StateBuilder {
   explicit StateBuilder(std::uint32_t kept_keys_max) : kept_keys_max_(kept_keys_max) {}
 
   void start(std::uint64_t log_id) { state_.log_id = log_id; }
-  void restore(std::string coordinator, std::uint32_t epoch);
+  void restore(std::string coordinator, std::uint32_t epoch, std::uint32_t first_epoch);
   void restore(ports::LiveDecision live);
   /// Keys come in the order in which they were decided.
   void keep(ports::KeptKey key);

@@ -143,7 +143,7 @@ TEST_P(RecoveryTest, ForeignBranchesAndAnotherCoordinatorsAreNeverTouched) {
     for (std::size_t i = 0; i < xids.size(); ++i) {
       Sql sql(east(), database_);
       sql.run("XA START " + xids[i]);
-      sql.run("INSERT INTO accounts VALUES (" + std::to_string(1000 + i) + ", 0, '')");
+      sql.run("INSERT INTO accounts VALUES (" + std::to_string(2 * kAccounts + i) + ", 0, '')");
       sql.run("XA END " + xids[i]);
       sql.run("XA PREPARE " + xids[i]);
     }
@@ -153,7 +153,7 @@ TEST_P(RecoveryTest, ForeignBranchesAndAnotherCoordinatorsAreNeverTouched) {
   {
     Sql sql(east(), database_);
     sql.run("XA START " + orphan);
-    sql.run("INSERT INTO accounts VALUES (999, 0, '')");
+    sql.run("INSERT INTO accounts VALUES (99999, 0, '')");
     sql.run("XA END " + orphan);
     sql.run("XA PREPARE " + orphan);
   }
@@ -198,7 +198,7 @@ TEST_P(RecoveryTest, AnEmptyLogIsRefusedWhileOwnBranchesAreInDoubt) {
   {
     Sql sql(east(), database_);
     sql.run("XA START " + orphan);
-    sql.run("INSERT INTO accounts VALUES (999, 0, '')");
+    sql.run("INSERT INTO accounts VALUES (99999, 0, '')");
     sql.run("XA END " + orphan);
     sql.run("XA PREPARE " + orphan);
   }
