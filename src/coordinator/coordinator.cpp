@@ -139,7 +139,7 @@ Status Coordinator::Impl::start() {
 
   const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
   for (auto* participant : participants_) {
-    sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, epoch_, *participant));
+    sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch, epoch_, *participant));
     purgers_.push_back(std::make_shared<Purger>(house_, settings_.coordinator_id, first_epoch, *participant));
   }
   caretaker_ = std::thread([this] { caretake(); });
@@ -183,10 +183,21 @@ Result<std::vector<Result<ports::Inspection>>> Coordinator::Impl::inspect_all() 
 
 Status Coordinator::Impl::refuse_wrong_log(const std::vector<Result<ports::Inspection>>& inspections) const {
   for (std::size_t i = 0; i < inspections.size(); ++i) {
-    if (!inspections[i].ok() || !inspections[i]->owner) continue;
-    const auto& owner = *inspections[i]->owner;
+    if (!inspections[i].ok()) continue;
     const auto in_doubt = inspections[i]->in_doubt.size();
     const auto& name = participants_[i]->name();
+    if (!inspections[i]->owner) {
+      if (in_doubt == 0 || recovered_.epoch > 0) continue;
+      return Error{
+          Errc::conflict,
+          "participant '" + name + "' holds " + std::to_string(in_doubt) + " branches in doubt of coordinator '" +
+              settings_.coordinator_id +
+              "', and this log is new: it does not know their outcome and would roll them back. Put the old log "
+              "back into log.directory; if it is lost, settle the branches with the recovery tool, assentctl, "
+              "first",
+          false};
+    }
+    const auto& owner = *inspections[i]->owner;
     if (owner.log_id != recovered_.log_id && in_doubt > 0) {
       return Error{Errc::conflict,
                    "participant '" + name + "' holds " + std::to_string(in_doubt) +
@@ -209,10 +220,10 @@ Status Coordinator::Impl::refuse_wrong_log(const std::vector<Result<ports::Inspe
 }
 
 Status Coordinator::Impl::force_epoch() {
-  std::promise<Status> forced;
-  auto result = forced.get_future();
+  const auto forced = std::make_shared<std::promise<Status>>();
+  auto result = forced->get_future();
   house_->log.append_forced(ports::EpochStarted{settings_.coordinator_id, epoch_, base::wall_clock_ms()},
-                            [&forced](Status status) { forced.set_value(std::move(status)); });
+                            [forced](Status status) { forced->set_value(std::move(status)); });
   return result.get();
 }
 
@@ -261,6 +272,9 @@ void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
     if (auto* first = std::get_if<TransactionResult>(&claim)) {
       // What is kept is as of the first answer; while it is alive, more is known.
       if (const auto live = house_->registry.find(first->gtrid)) return done(live->result());
+      if (const auto recent = house_->registry.recent(first->gtrid)) {
+        first->outcome = recent->outcome.value_or(first->outcome);
+      }
       if (first->outcome == Outcome::committed) {
         first->settled = true;
         for (auto& branch : first->branches) {

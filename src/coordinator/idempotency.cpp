@@ -21,7 +21,7 @@ void IdempotencyIndex::restore(const ports::LogState& state) {
       result.branches.push_back({participant, result.settled ? BranchState::committed : BranchState::in_doubt, {}});
     }
     entries_[kept->key] = {kept->request_fingerprint, kept->gtrid, std::move(result), {}};
-    keep(kept->key);
+    keep(kept->key, Outcome::committed);
   }
 }
 
@@ -55,7 +55,7 @@ void IdempotencyIndex::finish(const std::string& key, const TransactionResult& r
     auto kept = result;
     for (auto& branch : kept.branches) branch.statements = {};
     found->second.result = std::move(kept);
-    keep(key);
+    keep(key, result.outcome);
   }
   for (const auto& done : waiting) done(result);
 }
@@ -92,11 +92,12 @@ void IdempotencyIndex::set_gtrid(const std::string& key, const std::string& gtri
   found->second.gtrid = gtrid;
 }
 
-void IdempotencyIndex::keep(const std::string& key) {
-  ended_.push_back(key);
-  while (ended_.size() > keys_max_) {
-    entries_.erase(ended_.front());
-    ended_.pop_front();
+void IdempotencyIndex::keep(const std::string& key, Outcome outcome) {
+  auto& order = outcome == Outcome::committed ? committed_ : others_;
+  order.push_back(key);
+  while (order.size() > keys_max_) {
+    entries_.erase(order.front());
+    order.pop_front();
   }
 }
 

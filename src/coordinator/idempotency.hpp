@@ -20,9 +20,9 @@ namespace assent::coordinator {
 using SubmitDone = ports::Done<Result<TransactionResult>>;
 
 /// The idempotency keys in use and lately used: which transaction each stands for, and how it ended. At most `keys_max`
-/// ended ones are kept, oldest first out; running ones are bounded by the live transactions. Committed keys come back
-/// from the log after a restart, the others do not: running those again is safe, since nothing of them was done.
-/// Thread safe.
+/// committed ones and as many others are kept, oldest first out; running ones are bounded by the live transactions.
+/// Committed keys come back from the log after a restart, the others do not: running those again is safe, since nothing
+/// of them was done. Thread safe.
 class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}
@@ -53,12 +53,14 @@ class IdempotencyIndex {
     std::optional<TransactionResult> result;
     std::vector<SubmitDone> waiting;
   };
-  void keep(const std::string& key);
+  void keep(const std::string& key, Outcome outcome);
 
   const std::size_t keys_max_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Entry> entries_;
-  std::deque<std::string> ended_;  ///< Oldest first.
+  // Oldest first. Apart, so that failures do not push out what must not run twice.
+  std::deque<std::string> committed_;
+  std::deque<std::string> others_;
 };
 
 }  // namespace assent::coordinator

@@ -383,14 +383,24 @@ void LiveTransaction::run(const protocol::LogSettled& command) {
 void LiveTransaction::run(const protocol::LogHazard& command) {
   ++house_->hazards_found;
   std::string reason;
+  bool decided = false;
   {
     const std::lock_guard lock(mutex_);
     reason = runs_[command.branch].detail;
+    decided = rules_.phase == protocol::Phase::committing;
+  }
+  const auto& name = runs_[command.branch].place.participant->name();
+  if (!decided) {
+    // There is no decision that the log could hold it with: it is shown until the next start.
+    return spdlog::critical(
+        "HAZARD {}: branch {} at '{}' was to be rolled back and was committed by somebody else: {}. "
+        "Compare the databases before repairing them",
+        gtrid_, number(command.branch), name, reason);
   }
   spdlog::critical(
-      "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. "
-      "It may have been rolled back by hand; compare the databases before repairing them",
-      gtrid_, number(command.branch), runs_[command.branch].place.participant->name(), reason);
+      "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. It may have "
+      "been rolled back by hand; compare the databases before repairing them",
+      gtrid_, number(command.branch), name, reason);
   house_->log.append(ports::HazardFound{gtrid_, number(command.branch), reason, base::wall_clock_ms()});
 }
 
@@ -411,10 +421,6 @@ void LiveTransaction::tell_ended() {
   {
     const std::lock_guard lock(mutex_);
     wake_at_ = base::SteadyTime::max().time_since_epoch().count();
-    for (const auto& branch : rules_.branches) {
-      if (branch.state != protocol::BranchRules::State::hazard) continue;
-      spdlog::critical("HAZARD {}: a branch of a rolled back transaction was committed by somebody else", gtrid_);
-    }
     last = status_locked();
   }
   house_->registry.ended(gtrid_, std::move(last));

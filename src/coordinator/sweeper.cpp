@@ -8,9 +8,13 @@
 
 namespace assent::coordinator {
 
-Sweeper::Sweeper(std::shared_ptr<House> house, std::string coordinator_id, std::uint32_t epoch,
-                 ports::Participant& participant)
-    : house_(std::move(house)), coordinator_id_(std::move(coordinator_id)), epoch_(epoch), participant_(participant) {}
+Sweeper::Sweeper(std::shared_ptr<House> house, std::string coordinator_id, std::uint32_t first_epoch,
+                 std::uint32_t epoch, ports::Participant& participant)
+    : house_(std::move(house)),
+      coordinator_id_(std::move(coordinator_id)),
+      first_epoch_(first_epoch),
+      epoch_(epoch),
+      participant_(participant) {}
 
 void Sweeper::sweep() {
   std::size_t idle = 0;
@@ -31,44 +35,57 @@ void Sweeper::on_scan(const Result<std::vector<ports::ListedXid>>& scan) {
     if (whose != protocol::Whose::here) continue;
     const auto parts = protocol::parse_gtrid(listed.gtrid);
     ASSENT_CHECK(parts.has_value());
-    // Asked after the scan: a transaction is in the registry before its first branch starts and until its end, so one
-    // that is not in there now has nobody at it. Every decision in the log is in the registry.
-    const auto known = house_->registry.find(listed.gtrid) ? protocol::Known::live : protocol::Known::nothing;
-    const auto era = parts->epoch < epoch_    ? protocol::Era::past
-                     : parts->epoch == epoch_ ? protocol::Era::current
-                                              : protocol::Era::future;
-    switch (protocol::recovery_act(whose, known, era, parts->protocol)) {
+    switch (protocol::recovery_act(whose, known(listed.gtrid), era(parts->epoch), parts->protocol)) {
       case protocol::Act::leave: break;
       case protocol::Act::alarm:
         spdlog::critical(
-            "{} at '{}' carries a later epoch than this process: another coordinator uses the identity "
-            "'{}'; stop one of them. The branch is left alone",
-            listed.gtrid, participant_.name(), coordinator_id_);
+            "{} at '{}' is of an epoch that this log has not seen ({} to {}): another log of the coordinator "
+            "'{}' decided it, or another process uses that identity. The branch is left alone",
+            listed.gtrid, participant_.name(), first_epoch_, epoch_, coordinator_id_);
         break;
       case protocol::Act::await_quorum:
         spdlog::warn("{} at '{}' is a three-phase branch without a known outcome; it is left alone", listed.gtrid,
                      participant_.name());
         break;
-      case protocol::Act::commit: ASSENT_CHECK(!"a decided transaction is in the registry until its end");
+      case protocol::Act::commit:
+        // Committed and ended since the scan was made.
+        break;
       case protocol::Act::roll_back:
         if (++settles > kSettlesMax) return;
-        ++under_way_;
-        participant_.settle({listed.gtrid, listed.bqual}, protocol::Decided::rollback, true,
-                            [self = shared_from_this(), gtrid = listed.gtrid](const ports::SettleReport& report) {
-                              if (report.finding == protocol::Finding::rolled_back) {
-                                ++self->house_->orphans_rolled_back;
-                                spdlog::info("{} at '{}': rolled back, no decision covers it (presumed abort)", gtrid,
-                                             self->participant_.name());
-                              } else if (report.finding != protocol::Finding::ambiguous) {
-                                spdlog::warn("{} at '{}': no decision covers it, but rolling it back found {}: {}",
-                                             gtrid, self->participant_.name(), to_string(report.finding),
-                                             report.detail);
-                              }
-                              self->one_done();
-                            });
+        roll_back(listed);
         break;
     }
   }
+}
+
+protocol::Known Sweeper::known(const std::string& gtrid) const {
+  // Asked after the scan: a transaction is in the registry before its first branch starts and until its end, so one
+  // that is not in there now has nobody at it. Every decision in the log is in the registry until it has ended.
+  if (house_->registry.find(gtrid)) return protocol::Known::live;
+  const auto ended = house_->registry.recent(gtrid);
+  return ended && ended->outcome == Outcome::committed ? protocol::Known::decided : protocol::Known::nothing;
+}
+
+protocol::Era Sweeper::era(std::uint32_t epoch) const {
+  if (epoch < first_epoch_) return protocol::Era::before_log;
+  if (epoch > epoch_) return protocol::Era::future;
+  return epoch < epoch_ ? protocol::Era::past : protocol::Era::current;
+}
+
+void Sweeper::roll_back(const ports::ListedXid& listed) {
+  ++under_way_;
+  participant_.settle({listed.gtrid, listed.bqual}, protocol::Decided::rollback, true,
+                      [self = shared_from_this(), gtrid = listed.gtrid](const ports::SettleReport& report) {
+                        const auto& name = self->participant_.name();
+                        if (report.finding == protocol::Finding::rolled_back) {
+                          ++self->house_->orphans_rolled_back;
+                          spdlog::info("{} at '{}': rolled back, no decision covers it (presumed abort)", gtrid, name);
+                        } else if (report.finding != protocol::Finding::ambiguous) {
+                          spdlog::warn("{} at '{}': no decision covers it, but rolling it back found {}: {}", gtrid,
+                                       name, to_string(report.finding), report.detail);
+                        }
+                        self->one_done();
+                      });
 }
 
 void Sweeper::one_done() {

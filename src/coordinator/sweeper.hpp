@@ -8,6 +8,7 @@
 
 #include "coordinator/house.hpp"
 #include "ports/participant.hpp"
+#include "protocol/recovery.hpp"
 
 namespace assent::coordinator {
 
@@ -21,7 +22,8 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   /// Orphans settled per scan; the rest waits for the next one.
   static constexpr std::size_t kSettlesMax = 256;
 
-  Sweeper(std::shared_ptr<House> house, std::string coordinator_id, std::uint32_t epoch,
+  /// `first_epoch`: the first of this log. What an older log decided, nobody here knows.
+  Sweeper(std::shared_ptr<House> house, std::string coordinator_id, std::uint32_t first_epoch, std::uint32_t epoch,
           ports::Participant& participant);
 
   /// Starts a sweep, unless one is under way.
@@ -29,10 +31,14 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
 
  private:
   void on_scan(const Result<std::vector<ports::ListedXid>>& scan);
+  protocol::Known known(const std::string& gtrid) const;
+  protocol::Era era(std::uint32_t epoch) const;
+  void roll_back(const ports::ListedXid& listed);
   void one_done();
 
   const std::shared_ptr<House> house_;
   const std::string coordinator_id_;
+  const std::uint32_t first_epoch_;
   const std::uint32_t epoch_;
   ports::Participant& participant_;
   std::atomic<std::size_t> under_way_{0};  ///< Steps of the running sweep that are not done; 0: none runs.

@@ -49,9 +49,8 @@ class Runner {
 
   BranchRun run() {
     xid_ = protocol::xid_literal(work_.xid);
-    split_ = options_.ending == Ending::commit_one_phase &&
-             std::any_of(work_.branch.statements.begin(), work_.branch.statements.end(),
-                         [](const auto& s) { return s.expect_affected.has_value(); });
+    // What may still be refused after it ran (an expectation, rows over the bound) must not have committed by then.
+    split_ = options_.ending == Ending::commit_one_phase && may_be_refused_after();
     build();
     if (packet_.text().size() + 1 > session_.packet_bytes_max()) return too_large();
     const auto result = session_.run(packet_.text(), packet_.size(),
@@ -82,6 +81,14 @@ class Runner {
     }
     packet_.add(Step::xa_end).append("XA END ").append(xid_);
     if (!split_) add_ending();
+  }
+
+  bool may_be_refused_after() const {
+    for (std::size_t i = 0; i < scanned_.size(); ++i) {
+      if (work_.branch.statements[i].expect_affected || scanned_[i]->verb == Verb::read) return true;
+      if (scanned_[i]->returns_rows) return true;
+    }
+    return false;
   }
 
   void add_ending() {

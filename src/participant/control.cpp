@@ -7,6 +7,7 @@
 #include "participant/doctor.hpp"
 #include "participant/schema.hpp"
 #include "participant/settler.hpp"
+#include "protocol/xid.hpp"
 
 namespace assent::participant {
 namespace {
@@ -15,6 +16,8 @@ using State = ParticipantInfo::State;
 
 /// How often an idle control session is looked at.
 constexpr std::chrono::milliseconds kLookEvery{500};
+/// How often the owner row is read while up.
+constexpr std::chrono::milliseconds kClaimLookEvery{1'000};
 /// How long enrolment waits for one killed session of a predecessor before it tries again later.
 constexpr std::chrono::milliseconds kPredecessorLeavesMax{2'000};
 
@@ -58,6 +61,12 @@ void Control::look_again() {
 bool Control::predecessors_left() const {
   const std::lock_guard lock(mutex_);
   return predecessors_left_;
+}
+
+bool Control::is_of_predecessor(const std::string& gtrid) const {
+  const auto parts = protocol::parse_gtrid(gtrid);
+  const std::lock_guard lock(mutex_);
+  return parts && enrolment_ && parts->epoch < enrolment_->epoch;
 }
 
 void Control::stop() {
@@ -142,8 +151,13 @@ void Control::keep_up() {
   const auto now = base::SteadyClock::now();
   if (up_) {
     if (look && !session_->lost()) session_->run("DO 1");
-    if (!session_->is_dead_when_idle()) return;
-    spdlog::warn("participant {}: the control connection was lost, connecting again", config_.name);
+    if (!session_->is_dead_when_idle() && still_ours()) return;
+    if (!session_->lost()) {
+      spdlog::critical("participant {}: the claim of coordinator \"{}\" on it was taken over by another process",
+                       config_.name, config_.coordinator_id);
+    } else {
+      spdlog::warn("participant {}: the control connection was lost, connecting again", config_.name);
+    }
     up_ = false;
   } else if (now < next_attempt_) {
     return;
@@ -171,6 +185,17 @@ void Control::keep_up() {
   health_.set_state(state, reason);
   if (before.state != state || before.reason != reason) spdlog::warn("{}", why_down_);
   next_attempt_ = base::SteadyClock::now() + next_pause();
+}
+
+// A process that was copied, or that runs on a restored log, takes the claim with a later epoch; from then on this one
+// must not decide anything here. Its connections are ended by the other, and may not be registered again.
+bool Control::still_ours() {
+  const auto now = base::SteadyClock::now();
+  if (now < next_claim_look_) return true;
+  next_claim_look_ = now + kClaimLookEvery;
+  auto ours = holds_claim(*session_, config_);
+  const auto* held = std::get_if<bool>(&ours);
+  return held != nullptr && *held;
 }
 
 // Doubling, and random between half and whole, so that many coordinators do not come back at the same moment.
@@ -240,7 +265,7 @@ Control::Progress Control::bring_up(std::string& reason) {
 Control::Progress Control::send_predecessors_away(std::string& reason) {
   auto living = living_predecessors(*session_, config_);
   if (const auto* error = std::get_if<SqlError>(&living)) return reason = describe(*error), Progress::down;
-  for (const auto& who : std::vector<ConnectionIdentity>{}) {
+  for (const auto& who : std::get<0>(living)) {
     spdlog::warn("participant {}: ending connection {} of an earlier process", config_.name, who.id);
     const auto left = make_leave(*session_, who, kPredecessorLeavesMax);
     if (const auto* error = std::get_if<SqlError>(&left)) return reason = describe(*error), Progress::down;

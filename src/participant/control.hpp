@@ -36,6 +36,8 @@ class Control {
   void look_again();
   /// Whether all sessions of earlier processes of this coordinator are known to be gone.
   bool predecessors_left() const;
+  /// Whether the transaction is of an earlier epoch than the one enrolled with.
+  bool is_of_predecessor(const std::string& gtrid) const;
   /// Answers what is queued with a null session and joins. Idempotent.
   void stop();
 
@@ -52,6 +54,7 @@ class Control {
   void run(Task task);
   bool connect_unenrolled(std::string& why);
   void keep_up();
+  bool still_ours();
   Progress bring_up(std::string& reason);
   Progress send_predecessors_away(std::string& reason);
   std::chrono::milliseconds next_pause();
@@ -74,6 +77,7 @@ class Control {
   std::string why_down_ = "not connected yet";
   std::string identity_;
   base::SteadyTime next_attempt_{};
+  base::SteadyTime next_claim_look_{};
   std::chrono::milliseconds pause_{0};
   std::mt19937 random_;
 };

@@ -61,14 +61,16 @@ void Pool::run(ports::BranchWork work, Ending ending, ports::Done<Vote> done) {
 void Pool::settle(SettleWork work, ports::Done<SettleReport> done) {
   Worker* worker = nullptr;
   std::optional<ConnectionIdentity> cancelled;
+  bool held_by_stopped = false;
   {
     const std::lock_guard lock(mutex_);
     const auto found = by_xid_.find(work.xid);
+    held_by_stopped = found != by_xid_.end() && stopping_;
     if (found != by_xid_.end() && !stopping_) {
       worker = found->second;
       if (!worker->holds && work.decided != protocol::Decided::commit && !worker->doomed) {
         worker->doomed = true;
-        if (worker->executing) cancelled = worker->live->identity();
+        if (worker->executing && worker->live) cancelled = worker->live->identity();
       }
       worker->mailbox.emplace_back(SettleTask{std::move(work), std::move(done)});
     }
@@ -76,6 +78,9 @@ void Pool::settle(SettleWork work, ports::Done<SettleReport> done) {
   if (cancelled) killer_.kill(std::move(*cancelled));
   if (worker) {
     worker->wake.notify_one();
+  } else if (held_by_stopped) {
+    // Its owner is just leaving: nobody else may touch it before it has left.
+    done({Finding::ambiguous, "the participant is stopping", false});
   } else {
     settle_elsewhere(std::move(work), protocol::Reply::none, std::move(done));
   }
@@ -108,10 +113,7 @@ void Pool::do_task(Worker& worker, BranchTask task) {
   }();
   quiet_.notify_all();
   if (!holds) {
-    if (vote.kind == Vote::Kind::lost) {
-      const std::lock_guard lock(mutex_);
-      if (worker.session) lost_[task.work.xid] = worker.session->identity();
-    }
+    if (vote.kind == Vote::Kind::lost && worker.session) lose(task.work.xid, worker.session->identity());
     if (!worker.reusable || doomed) drop_session(worker);
     release(worker);
   } else if (doomed) {
@@ -125,6 +127,13 @@ Vote Pool::vote_on(Worker& worker, const BranchTask& task, bool& holds) {
   worker.reusable = worker.session != nullptr;
   if (!scanned) return refuse(config_.name, scanned.error().what, false);
   if (!health_.serving()) return refuse(config_.name, why_not(config_, health_), true);
+  {
+    // From here on a cancel, the deadline or a stop ends whatever it waits for at the server.
+    const std::lock_guard lock(mutex_);
+    worker.executing = true;
+    worker.kill_asked = false;
+    worker.kill_at = task.work.deadline + kDeadlineGrace;
+  }
   for (int attempt = 0;; ++attempt) {
     if (auto refusal = make_ready(worker, *scanned)) return std::move(*refusal);
     auto run = execute(worker, task, *scanned);
@@ -168,16 +177,23 @@ std::optional<Vote> Pool::connect(Worker& worker) {
   const auto* error = std::get_if<SqlError>(&opened);
   Failure failure = error ? Failure(*error) : std::nullopt;
   if (!failure) {
-    auto& session = *std::get<0>(opened);
-    // A successor must be able to wait for this connection to leave.
-    failure = register_session(session, config_, worker.registered);
-    if (!failure) {
-      worker.registered = session.identity();
+    std::optional<ConnectionIdentity> before = worker.registered;
+    {
       const std::lock_guard lock(mutex_);
       worker.session = std::move(std::get<0>(opened));
       worker.live = worker.session.get();
+      // One that was lost with a branch stays on record: a successor may have to wait for it.
+      for (const auto& [xid, owner] : lost_) {
+        if (before && owner.id == before->id && owner.server_start_s == before->server_start_s) before.reset();
+      }
+    }
+    // A successor must be able to wait for this connection to leave.
+    failure = register_session(*worker.session, config_, before);
+    if (!failure) {
+      worker.registered = worker.session->identity();
       return std::nullopt;
     }
+    drop_session(worker);
   }
   control_.look_again();
   worker.reusable = false;
@@ -192,9 +208,6 @@ std::optional<BranchRun> Pool::execute(Worker& worker, const BranchTask& task, c
   {
     const std::lock_guard lock(mutex_);
     if (worker.doomed || stopping_) return std::nullopt;
-    worker.executing = true;
-    worker.kill_asked = false;
-    worker.kill_at = task.work.deadline + kDeadlineGrace;
   }
   auto run = run_branch(*worker.session, config_, task.work, scanned,
                         {.ending = task.ending, .update_remarks = health_.update_remarks()});
@@ -212,23 +225,33 @@ void Pool::do_task(Worker& worker, SettleTask task) {
     if (here) worker.settle_until = base::SteadyClock::now() + config_.control_answer_timeout;
   }
   if (!here) return settle_elsewhere(std::move(task.work), protocol::Reply::none, std::move(task.done));
-  if (stopping) return task.done({Finding::ambiguous, "the participant is stopping"});
+  if (stopping) return task.done({Finding::ambiguous, "the participant is stopping", false});
   auto settled = settle_on_owner(*worker.session, task.work);
   {
     const std::lock_guard lock(mutex_);
     worker.settle_until.reset();
   }
-  if (settled.still_held) return task.done(std::move(settled.report));
-  const bool over = settled.report.finding != Finding::ambiguous;
-  if (!over) {
-    const std::lock_guard lock(mutex_);
-    lost_[task.work.xid] = worker.session->identity();
+  if (settled.still_held) {
+    // The next attempt comes to this session again: it is not free for another branch.
+    settled.report.session_free = false;
+    return task.done(std::move(settled.report));
   }
+  const bool over = settled.report.finding != Finding::ambiguous;
+  if (!over) lose(task.work.xid, worker.session->identity());
   if (!over || !worker.reusable || worker.session->lost()) drop_session(worker);
   release(worker);
   if (over) return task.done(std::move(settled.report));
   control_.look_again();
   settle_elsewhere(std::move(task.work), settled.reply, std::move(task.done));
+}
+
+// Nobody else may settle the branch before this connection has left: ended now, it is gone when somebody tries.
+void Pool::lose(const protocol::Xid& xid, const ConnectionIdentity& owner) {
+  {
+    const std::lock_guard lock(mutex_);
+    lost_[xid] = owner;
+  }
+  killer_.kill(owner);
 }
 
 void Pool::drop_session(Worker& worker) {
@@ -259,6 +282,7 @@ void Pool::settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports:
                     Session* session, const std::string& why) mutable {
     if (!session) return done({Finding::ambiguous, why});
     owner.predecessors_left = control_.predecessors_left();
+    owner.of_predecessor = control_.is_of_predecessor(work.xid.gtrid);
     auto report = settle_without_owner(*session, config_, work, owner, first_reply);
     if (report.finding != Finding::ambiguous && report.finding != Finding::hazard) {
       const std::lock_guard lock(mutex_);
@@ -280,6 +304,8 @@ std::vector<ConnectionIdentity> Pool::overdue() {
       worker->live->shut_down();
     } else if (!worker->kill_asked) {
       worker->kill_asked = true;
+      // The kill may come late: this session must not serve another branch by then.
+      worker->doomed = true;
       late.push_back(worker->live->identity());
     }
   }
@@ -296,12 +322,13 @@ void Pool::stop() {
       worker->wake.notify_one();
     }
     quiet_.wait_for(lock, kStopPatience, [&] { return std::none_of(workers_.begin(), workers_.end(), executes); });
+    // Whatever still waits for a server waits no longer.
     for (const auto& worker : workers_) {
-      if (worker->live && (worker->executing || !worker->mailbox.empty())) worker->live->shut_down();
+      if (worker->live) worker->live->shut_down();
     }
   }
-  killer_.stop();
   for (const auto& worker : workers_) worker->thread.join();
+  killer_.stop();
 }
 
 std::uint32_t Pool::connected() const {

@@ -66,7 +66,7 @@ class Pool {
     std::optional<protocol::Xid> xid;  ///< The branch that it runs or holds.
     bool holds = false;                ///< Prepared, waiting to be settled here.
     bool doomed = false;               ///< Its running branch is to be rolled back; its session is not used again.
-    bool executing = false;            ///< A packet of its branch may be at the server.
+    bool executing = false;            ///< It works on a branch, and may wait for the server.
     bool kill_asked = false;
     base::SteadyTime kill_at;
     std::optional<base::SteadyTime>
@@ -87,6 +87,7 @@ class Pool {
   std::optional<ports::Vote> make_ready(Worker& worker, const ScannedBranch& scanned);
   std::optional<ports::Vote> connect(Worker& worker);
   std::optional<BranchRun> execute(Worker& worker, const BranchTask& task, const ScannedBranch& scanned);
+  void lose(const protocol::Xid& xid, const ConnectionIdentity& owner);
   void drop_session(Worker& worker);
   void release(Worker& worker);
   void settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports::Done<ports::SettleReport> done);

@@ -33,7 +33,7 @@ std::vector<std::string> creation(const Config& config) {
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "session") +
           " (coordinator VARCHAR(16) NOT NULL, instance BIGINT UNSIGNED NOT NULL, connection BIGINT UNSIGNED NOT NULL,"
-          " server_start BIGINT NOT NULL, host VARCHAR(300) NOT NULL,"
+          " server_start BIGINT NOT NULL, host VARCHAR(300) NOT NULL, account VARCHAR(128) NOT NULL,"
           " PRIMARY KEY (coordinator, instance, connection, server_start)" +
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "server") +
@@ -257,24 +257,42 @@ Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::u
   return claim;
 }
 
+std::variant<bool, SqlError> holds_claim(Session& session, const Config& config) {
+  auto key = read_owner_key(session, config);
+  if (auto* error = std::get_if<SqlError>(&key)) return std::move(*error);
+  const auto& row = std::get<std::optional<OwnerKey>>(key);
+  return row && row->instance == process_instance();
+}
+
 Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before) {
   const auto& now = session.identity();
   std::string packet;
-  std::size_t statements = 1;
+  std::size_t statements = 2;
   if (before) {
     packet = "DELETE FROM " + table(config, "session") + " WHERE " + registered_key(config, *before) + ";";
     ++statements;
   }
-  packet += "REPLACE INTO " + table(config, "session") + "(coordinator,instance,connection,server_start,host)VALUES('" +
-            config.coordinator_id + "'," + std::to_string(process_instance()) + "," + std::to_string(now.id) + "," +
-            std::to_string(now.server_start_s) + "," + quoted(session, now.host) + ")";
-  return session.run(packet, statements).error;
+  // Only while the owner row names this process: one that lost its claim gets no new session to run branches on.
+  packet += "REPLACE INTO " + table(config, "session") +
+            "(coordinator,instance,connection,server_start,host,account)SELECT '" + config.coordinator_id + "'," +
+            std::to_string(process_instance()) + "," + std::to_string(now.id) + "," +
+            std::to_string(now.server_start_s) + "," + quoted(session, now.host) + "," + quoted(session, config.user) +
+            " FROM " + table(config, "coordinator") + " WHERE id='" + config.coordinator_id +
+            "' AND instance=" + std::to_string(process_instance()) + ";SELECT ROW_COUNT()";
+  auto result = session.run(packet, statements);
+  if (result.error) return result.error;
+  if (int_of(rows_of(result).rows.at(0).at(0)) >= 1) return std::nullopt;
+  return SqlError{
+      0, "HY000",
+      "another process has taken over the claim of coordinator \"" + config.coordinator_id + "\" on this participant",
+      false};
 }
 
 std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Session& session, const Config& config) {
   auto result = session.run("SELECT s.connection,s.host,s.server_start FROM " + table(config, "session") +
                             " s JOIN information_schema.PROCESSLIST p ON p.ID=s.connection WHERE s.coordinator='" +
                             config.coordinator_id + "' AND s.instance<>" + std::to_string(process_instance()) +
+                            " AND s.account=" + quoted(session, config.user) +
                             " AND CONVERT(p.HOST USING utf8mb4)=CONVERT(s.host USING utf8mb4) COLLATE utf8mb4_bin");
   if (result.error) {
     if (result.error->number == errnos::kUnknownDatabase || result.error->number == errnos::kNoSuchTable) {
@@ -293,7 +311,7 @@ std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Sess
 Failure forget_predecessors(Session& session, const Config& config) {
   return session
       .run("DELETE FROM " + table(config, "session") + " WHERE coordinator='" + config.coordinator_id +
-           "' AND instance<>" + std::to_string(process_instance()))
+           "' AND instance<>" + std::to_string(process_instance()) + " AND account=" + quoted(session, config.user))
       .error;
 }
 

@@ -57,12 +57,16 @@ Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::u
 /// Random, made once per process.
 std::uint64_t process_instance();
 
-/// Puts `now` into the session table in place of `before`.
+/// Whether the owner row still names this process.
+std::variant<bool, SqlError> holds_claim(Session& session, const Config& config);
+
+/// Puts this session into the session table, in place of `before`. Fails when the owner row names another process.
 Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before);
 
-/// The connections that other processes with this identity have registered, and that still live.
+/// The connections that other processes with this identity have registered under this account, and that still live. An
+/// account without the privilege PROCESS sees no others.
 std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Session& session, const Config& config);
-/// Forgets all registered connections of other processes with this identity.
+/// Forgets all registered connections of other processes with this identity and account.
 Failure forget_predecessors(Session& session, const Config& config);
 
 /// Whether the connection is in the server's process list.

@@ -88,7 +88,7 @@ class Attempt {
   ports::SettleReport run() {
     // The order matters: nobody else may touch the branch before its owner has left; the list is read after the reply,
     // and the row after the list.
-    if (read_list() && act() && config_.proof_rows) read_proof();
+    if (look_for_owner() && read_list() && act() && config_.proof_rows) read_proof();
     ports::SettleReport report;
     report.finding = protocol::judge(seen_);
     report.detail = words(seen_);
@@ -109,6 +109,8 @@ class Attempt {
       seen_.owner = std::get<bool>(left) ? Owner::gone : Owner::alive;
       return seen_.owner == Owner::gone;
     }
+    // A branch of this process that no session of it holds, and none was lost with: it never ran, or came back.
+    if (trace_.predecessors_left && !trace_.of_predecessor) return true;
     if (trace_.predecessors_left) {
       seen_.owner = Owner::gone;
       return true;

@@ -32,6 +32,7 @@ OwnerSettled settle_on_owner(Session& owner, const SettleWork& work);
 /// What is known of the session that ran the branch.
 struct OwnerTrace {
   std::optional<ConnectionIdentity> connection;  ///< It was lost; it may still live at the server, and may be killed.
+  bool of_predecessor = false;     ///< Of an earlier epoch than this process's: not one of its sessions ran it.
   bool predecessors_left = false;  ///< All sessions of this coordinator's earlier processes are known to be gone.
 };
 

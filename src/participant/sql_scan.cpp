@@ -303,6 +303,7 @@ class Scanner {
       out_.candidates.push_back({"", name});
     }
     if (as_upper == "LAST_INSERT_ID") out_.uses_last_insert_id = true;
+    if (as_upper == "RETURNING") out_.returns_rows = true;
     last_name_ = after_variable ? std::string() : name;
     last_name_at_ = begin;
   }

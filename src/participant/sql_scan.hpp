@@ -33,6 +33,7 @@ struct ScannedSql {
   /// It reads or sets user variables, which live as long as the session: that one serves nobody else afterwards.
   bool uses_variables = false;
   bool uses_last_insert_id = false;       ///< It calls LAST_INSERT_ID, and so can set it in an UPDATE.
+  bool returns_rows = false;              ///< A write with RETURNING. Reads do so in any case.
   std::vector<NameCandidate> candidates;  ///< Sorted, without repetition.
 };
 

@@ -7,16 +7,16 @@ namespace assent::protocol {
 namespace {
 
 constexpr auto kHere = is(Whose::here);
-constexpr auto kNotFuture = is(Era::past, Era::current);
+constexpr auto kOfThisLog = is(Era::past, Era::current);
 
 // Every listed branch matches exactly one row.
 constexpr RecoveryRule kRules[] = {
     {is_not(Whose::here), kAny, kAny, kAny, Act::leave},
     {kHere, is(Known::live), kAny, kAny, Act::leave},
     {kHere, is(Known::decided), kAny, kAny, Act::commit},
-    {kHere, is(Known::nothing), kNotFuture, is(Protocol::two_phase), Act::roll_back},
-    {kHere, is(Known::nothing), kNotFuture, is(Protocol::three_phase), Act::await_quorum},
-    {kHere, is(Known::nothing), is(Era::future), kAny, Act::alarm},
+    {kHere, is(Known::nothing), kOfThisLog, is(Protocol::two_phase), Act::roll_back},
+    {kHere, is(Known::nothing), kOfThisLog, is(Protocol::three_phase), Act::await_quorum},
+    {kHere, is(Known::nothing), is(Era::before_log, Era::future), kAny, Act::alarm},
 };
 
 }  // namespace

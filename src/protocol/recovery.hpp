@@ -20,7 +20,12 @@ enum class Whose : std::uint8_t {
 };
 
 /// The epoch in its gtrid, against the running one.
-enum class Era : std::uint8_t { past, current, future };
+enum class Era : std::uint8_t {
+  before_log,  ///< Before the first epoch of this log: what was decided then, another log knew.
+  past,
+  current,
+  future,
+};
 
 /// What the log, and the transactions alive in memory, know of it.
 enum class Known : std::uint8_t {
@@ -34,7 +39,7 @@ enum class Act : std::uint8_t {
   commit,
   roll_back,
   await_quorum,  ///< 3PC: only its acceptors can tell; nothing may be presumed.
-  alarm,         ///< A later epoch of our own identity: another process uses it. Touch nothing.
+  alarm,         ///< Of an epoch that this log has not seen: another log, or another process. Touch nothing.
 };
 
 struct RecoveryRule {

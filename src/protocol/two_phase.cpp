@@ -56,7 +56,7 @@ class Stepper {
         // It may commit at any moment: find out, fencing it off if it has not.
         return settle(0);
       case Phase::committing: return answer(any(State::hazard) ? Outcome::unknown : Outcome::committed, false);
-      case Phase::rolling_back: return answer(Outcome::rolled_back, false);
+      case Phase::rolling_back: return answer(any(State::hazard) ? Outcome::unknown : Outcome::rolled_back, false);
       case Phase::deciding:  // The decision is on its way to the disk: no way back.
       case Phase::ended:
       case Phase::frozen: return;
@@ -102,7 +102,7 @@ class Stepper {
         if (branch.state != State::hazard) branch.state = State::in_doubt;
         break;
       case Finding::hazard:
-        if (branch.state != State::hazard && txn().phase == Phase::committing) command(LogHazard{event.branch});
+        if (branch.state != State::hazard) command(LogHazard{event.branch});
         branch.state = State::hazard;
         break;
     }
@@ -213,9 +213,8 @@ class Stepper {
     } else if (!untried) {
       answer(Outcome::rolled_back, all_settled());
     }
-    const bool over = std::all_of(branches.begin(), branches.end(),
-                                  [](const auto& b) { return is_settled(b.state) || b.state == State::hazard; });
-    if (over) {
+    // A hazard stays, to be seen.
+    if (all_settled()) {
       txn().phase = Phase::ended;
       command(Forget{});
     }

@@ -98,6 +98,7 @@ struct Answer {
 struct LogSettled {
   BranchIndex branch;
 };
+/// A branch ended otherwise than decided. Said once.
 struct LogHazard {
   BranchIndex branch;
 };

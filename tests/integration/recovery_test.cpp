@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "support/pair.hpp"
@@ -132,13 +133,45 @@ TEST_P(RecoveryTest, ItStartsWhileAParticipantIsDownAndSettlesItLater) {
   EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
 }
 
+TEST_P(RecoveryTest, ACommitThatItsServerRefusesKeepsItsSessionAndIsRetried) {
+  EXPECT_EQ(daemon_.terminate(), 0);
+  for (auto& participant : daemon_.options().participants) participant.more_json = "\"sessions_max\": 1";
+  daemon_.start();
+  daemon_.wait_up();
+  auto slow = transfer(1, 2, 7);
+  slow.timeout = 2s;
+  slow.branches[0].statements.push_back({"SELECT SLEEP(1)", {}, {}});
+  auto first = std::async(std::launch::async, [&] {
+    auto client = daemon_.client();
+    return submit(client, slow);
+  });
+  // Locked after the west has prepared and before the east has, so that the decision finds the west's commit blocked.
+  Sql admin(west(), "", true);
+  EXPECT_TRUE(eventually([&] { return admin.rows("XA RECOVER").size() == 1; }));
+  admin.run("FLUSH TABLES WITH READ LOCK");
+  const auto told = first.get();
+  EXPECT_EQ(told.outcome, Outcome::committed);
+  EXPECT_FALSE(told.settled);
+  auto client = daemon_.client();
+  EXPECT_TRUE(eventually([&] { return client.info()->counters.at("settle_retries") > 0; })) << daemon_.output();
+  auto second = std::async(std::launch::async, [&] {
+    auto other = daemon_.client();
+    return submit(other, transfer(1, 2, 1));
+  });
+  EXPECT_EQ(client.info()->state, "serving");
+  admin.run("UNLOCK TABLES");
+  EXPECT_EQ(second.get().outcome, Outcome::committed);
+  EXPECT_TRUE(eventually([&] { return client.list()->empty(); }));
+  EXPECT_EQ(balance(west(), 2), kOpening + 8);
+  expect_settled_and_balanced();
+}
+
 TEST_P(RecoveryTest, ForeignBranchesAndAnotherCoordinatorsAreNeverTouched) {
   const std::vector<std::string> xids = {
       "X'00ff0a27','b',7",                                                          // binary, foreign
       "'" + database_ + "','01.01.east',1095978580",                                // our format, not our form
       "'other1.00000001.000000000001.0123456789abcdef.2','01.02.east',1095978580",  // another coordinator
-      "'" + database_ + ".7fffffff.000000000001.0123456789abcdef.2','01.02.east',1095978580"  // a later epoch of ours
-  };
+      "'" + database_ + ".7fffffff.000000000001.0123456789abcdef.2','01.02.east',1095978580"};
   {
     for (std::size_t i = 0; i < xids.size(); ++i) {
       Sql sql(east(), database_);
@@ -148,8 +181,8 @@ TEST_P(RecoveryTest, ForeignBranchesAndAnotherCoordinatorsAreNeverTouched) {
       sql.run("XA PREPARE " + xids[i]);
     }
   }
-  // One that is ours, of an epoch that is over, and undecided: the sweeper's proof of life.
-  const auto orphan = "'" + database_ + ".00000000.000000000001.0123456789abcdef.2','01.02.east',1095978580";
+  // One that is ours, of this log, and undecided: the sweeper's proof of life.
+  const auto orphan = "'" + database_ + ".00000001.000000000fff.0123456789abcdef.2','01.02.east',1095978580";
   {
     Sql sql(east(), database_);
     sql.run("XA START " + orphan);

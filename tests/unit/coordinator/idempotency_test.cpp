@@ -69,6 +69,20 @@ TEST(Idempotency, TheOldestEndedKeysGoFirst) {
   EXPECT_TRUE(index.find("c"));
 }
 
+TEST(Idempotency, FailuresDoNotPushOutWhatCommitted) {
+  IdempotencyIndex index(1);
+  index.claim("paid", 1, kNobody);
+  index.finish("paid", committed("g"));
+  for (const char* key : {"a", "b"}) {
+    index.claim(key, 1, kNobody);
+    auto failed = committed(key);
+    failed.outcome = Outcome::rolled_back;
+    index.finish(key, failed);
+  }
+  EXPECT_TRUE(index.find("paid"));
+  EXPECT_FALSE(index.find("a"));
+}
+
 TEST(Idempotency, CommittedKeysComeBackFromTheLog) {
   ports::LogState state;
   state.kept_keys["done"] = {"done", "g1", 7, 100, {"stock"}};

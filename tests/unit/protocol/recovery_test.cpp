@@ -9,7 +9,7 @@ namespace {
 
 constexpr Whose kWhose[] = {Whose::foreign, Whose::other_coordinator, Whose::elsewhere, Whose::here};
 constexpr Known kKnown[] = {Known::nothing, Known::live, Known::decided};
-constexpr Era kEra[] = {Era::past, Era::current, Era::future};
+constexpr Era kEra[] = {Era::before_log, Era::past, Era::current, Era::future};
 constexpr Protocol kProtocol[] = {Protocol::two_phase, Protocol::three_phase};
 
 TEST(RecoveryTable, ExactlyOneRowMatchesTheFullProduct) {
@@ -30,11 +30,12 @@ TEST(RecoveryTable, ExactlyOneRowMatchesTheFullProduct) {
           if (whose != Whose::here) {
             EXPECT_EQ(act, Act::leave);
           }
-          // Never rolls back what is decided, alive, of three phases, or of a later epoch.
+          // Never rolls back what is decided, alive, of three phases, or of an epoch that the log has not seen.
           if (act == Act::roll_back) {
             EXPECT_EQ(known, Known::nothing);
             EXPECT_EQ(protocol, Protocol::two_phase);
             EXPECT_NE(era, Era::future);
+            EXPECT_NE(era, Era::before_log);
           }
           // Commits only on a decision.
           if (act == Act::commit) {
@@ -44,7 +45,7 @@ TEST(RecoveryTable, ExactlyOneRowMatchesTheFullProduct) {
       }
     }
   }
-  EXPECT_EQ(cases, 4 * 3 * 3 * 2);
+  EXPECT_EQ(cases, 4 * 3 * 4 * 2);
 }
 
 TEST(RecoveryTable, AnOrphanWithoutADecisionIsPresumedAborted) {

@@ -209,6 +209,8 @@ TEST(TwoPhase, AHazardIsNotToldAsCommittedAtTheDeadlineEither) {
 TEST(TwoPhase, ARollbackCommittedByHandIsNotToldAsRolledBack) {
   Driver driver(begin(2, false));
   driver.feed(refused(0)).feed(lost(1)).feed(Settled{1, Finding::hazard});
+  EXPECT_EQ(driver.count<LogHazard>(), 1U);
+  EXPECT_EQ(driver.count<Forget>(), 0U) << "it stays, to be seen";
   EXPECT_EQ(driver.outcome(), Outcome::unknown);
 }
 
