@@ -36,6 +36,12 @@ class Packet {
   std::vector<std::pair<Step, std::size_t>> steps_;
 };
 
+std::string words(const AffectedRange& range) {
+  if (range.min == range.max) return std::to_string(range.min);
+  if (range.max == UINT64_MAX) return "at least " + std::to_string(range.min);
+  return std::to_string(range.min) + " to " + std::to_string(range.max);
+}
+
 std::uint32_t lock_wait_until(base::SteadyTime deadline) {
   const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - base::SteadyClock::now()).count();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, kLockWaitMinS, kLockWaitMaxS));
@@ -197,8 +203,7 @@ class Runner {
     cause.participant = config_.name;
     if (result.over_budget) {
       cause.statement = static_cast<std::uint32_t>(packet_.statement(*result.over_budget));
-      cause.message = "statement " + std::to_string(*cause.statement) + " of branch \"" + config_.name +
-                      "\" returned more than the branch may (" + std::to_string(config_.result_rows_max) + " rows, " +
+      cause.message = "more rows than a branch may return (" + std::to_string(config_.result_rows_max) + " rows, " +
                       std::to_string(config_.result_bytes_max) + " bytes in all): select less, or raise the bound";
       return cause;
     }
@@ -207,9 +212,8 @@ class Runner {
       const auto affected = results_[i].affected;
       if (!expected || (affected >= expected->min && affected <= expected->max)) continue;
       cause.statement = static_cast<std::uint32_t>(i);
-      cause.message = "statement " + std::to_string(i) + " of branch \"" + config_.name + "\" affected " +
-                      std::to_string(affected) + " rows; expected " + std::to_string(expected->min) + " to " +
-                      (expected->max == UINT64_MAX ? "any number" : std::to_string(expected->max));
+      cause.message = "affected " + std::to_string(affected) + (affected == 1 ? " row" : " rows") + ", expected " +
+                      words(*expected);
       return cause;
     }
     return std::nullopt;

@@ -56,9 +56,7 @@ Result<ScannedBranch> SqlCache::scan(const Branch& branch) const {
   scanned.reserve(branch.statements.size());
   for (std::size_t i = 0; i < branch.statements.size(); ++i) {
     const auto refuse = [&](const Error& error) {
-      return Error{error.code,
-                   "statement " + std::to_string(i) + " of branch \"" + branch.participant + "\": " + error.what,
-                   false};
+      return Error{error.code, "statements[" + std::to_string(i) + "]: " + error.what, false};
     };
     auto sql = scan(branch.statements[i].sql);
     if (!sql) return refuse(sql.error());
@@ -79,9 +77,9 @@ std::variant<std::optional<EngineGuard::Refusal>, SqlError> EngineGuard::check(S
                                                                                const ScannedBranch& branch) {
   for (std::size_t i = 0; i < branch.size(); ++i) {
     if (writes_catalogue(*branch[i])) {
-      return std::optional<Refusal>(Refusal{i, "statement " + std::to_string(i) + " of branch \"" + config_.name +
-                                                   "\" writes and names a table of performance_schema, which does not "
-                                                   "roll back: do it outside the transaction"});
+      return std::optional<Refusal>(Refusal{i,
+                                            "writes and names a table of performance_schema, which does not "
+                                            "roll back: do it outside the transaction"});
     }
     if (is_trusted(*branch[i])) continue;
     auto looked = look_up(session, branch[i]->candidates);
@@ -90,8 +88,7 @@ std::variant<std::optional<EngineGuard::Refusal>, SqlError> EngineGuard::check(S
     if (!unfit.empty()) {
       const auto& [table, engine] = unfit.front();
       return std::optional<Refusal>(
-          Refusal{i, "statement " + std::to_string(i) + " of branch \"" + config_.name + "\" names the table " +
-                         table.schema + "." + table.name + ", whose engine " + engine +
+          Refusal{i, "names the table " + table.schema + "." + table.name + ", whose engine " + engine +
                          " cannot roll back: ALTER TABLE it to InnoDB, or write to it outside the transaction"});
     }
     const std::lock_guard lock(mutex_);

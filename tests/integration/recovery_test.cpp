@@ -1,5 +1,6 @@
 // What the real daemon does after it, or a server, was killed, and what it refuses to start on.
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <future>
@@ -223,6 +224,27 @@ TEST_P(RecoveryTest, ACopiedLogIsRefusedOnceTheOriginalHasRunOn) {
   const auto [code, output] = daemon_.run_to_exit();
   EXPECT_NE(code, 0);
   EXPECT_NE(output.find("copy"), std::string::npos) << output;
+}
+
+TEST_P(RecoveryTest, ACopyOfARunningCoordinatorsLogTakesItsClaimAndTheFirstServesNoMore) {
+  auto client = daemon_.client();
+  EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
+  Daemon copy(daemon_.options());
+  std::filesystem::copy(daemon_.log_folder(), copy.log_folder(), std::filesystem::copy_options::recursive);
+  copy.start();
+  copy.wait_up();
+  EXPECT_TRUE(eventually([&] {
+    const auto infos = client.participants();
+    return std::all_of(infos->begin(), infos->end(),
+                       [](const auto& info) { return info.state == ParticipantInfo::State::refused; });
+  })) << daemon_.output();
+  const auto refused = client.submit(transfer(1, 2, 1));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Errc::unavailable);
+  auto other = copy.client();
+  EXPECT_EQ(submit(other, transfer(1, 2, 1)).outcome, Outcome::committed);
+  EXPECT_EQ(copy.terminate(), 0);
+  expect_settled_and_balanced();
 }
 
 TEST_P(RecoveryTest, AnEmptyLogIsRefusedWhileOwnBranchesAreInDoubt) {
