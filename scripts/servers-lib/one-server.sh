@@ -39,7 +39,8 @@ make_template() {
   if [[ $kind == mariadb ]]; then
     local as_user=()
     ((EUID != 0)) || as_user=(--user=root)
-    mariadb-install-db --no-defaults "${as_user[@]}" --datadir="$aside/data" --auth-root-authentication-method=normal \
+    # --force: this machine's own name need not be one that it can look up.
+    mariadb-install-db --no-defaults --force "${as_user[@]}" --datadir="$aside/data" --auth-root-authentication-method=normal \
       --skip-test-db --skip-name-resolve >"$aside/log" 2>&1 ||
       { tail -n 20 "$aside/log" >&2; die 'mariadb-install-db failed (its last words are above)'; }
   else

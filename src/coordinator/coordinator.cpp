@@ -16,6 +16,7 @@
 #include "coordinator/fingerprint.hpp"
 #include "coordinator/house.hpp"
 #include "coordinator/live_transaction.hpp"
+#include "coordinator/log_fit.hpp"
 #include "coordinator/purger.hpp"
 #include "coordinator/sweeper.hpp"
 #include "coordinator/validate.hpp"
@@ -86,8 +87,7 @@ class Coordinator::Impl {
  private:
   enum class State : std::uint8_t { starting, serving, draining, stopped };
 
-  Result<std::vector<Result<ports::Inspection>>> inspect_all();
-  Status refuse_wrong_log(const std::vector<Result<ports::Inspection>>& inspections) const;
+  std::map<std::string, ports::Inspection> inspect_all();
   Status force_epoch();
   Status resume_decided();
   void caretake();
@@ -124,15 +124,9 @@ class Coordinator::Impl {
 };
 
 Status Coordinator::Impl::start() {
-  auto inspections = inspect_all();
-  if (!inspections.ok()) return std::move(inspections).error();
-  if (auto fits = refuse_wrong_log(*inspections); !fits.ok()) return fits;
-
-  epoch_ = recovered_.epoch;
-  for (const auto& inspection : *inspections) {
-    if (inspection.ok() && inspection->owner) epoch_ = std::max(epoch_, inspection->owner->epoch);
-  }
-  ++epoch_;
+  const auto seen = inspect_all();
+  if (auto fits = check_log_fits(recovered_, settings_.coordinator_id, seen); !fits.ok()) return fits;
+  epoch_ = next_epoch(recovered_, seen);
   if (auto forced = force_epoch(); !forced.ok()) return forced;
   house_->keys.restore(recovered_);
   if (auto resumed = resume_decided(); !resumed.ok()) return resumed;
@@ -156,67 +150,24 @@ Status Coordinator::Impl::start() {
   return Ok{};
 }
 
-Result<std::vector<Result<ports::Inspection>>> Coordinator::Impl::inspect_all() {
-  if (!recovered_.coordinator.empty() && recovered_.coordinator != settings_.coordinator_id) {
-    return Error{Errc::conflict,
-                 "the log belongs to the coordinator '" + recovered_.coordinator + "', the configuration says '" +
-                     settings_.coordinator_id +
-                     "': set coordinator.id back, or give this one a log.directory of its own",
-                 false};
-  }
+std::map<std::string, ports::Inspection> Coordinator::Impl::inspect_all() {
   std::vector<std::future<Result<ports::Inspection>>> waiting;
   for (auto* participant : participants_) {
     auto promise = std::make_shared<std::promise<Result<ports::Inspection>>>();
     waiting.push_back(promise->get_future());
     participant->inspect([promise](Result<ports::Inspection> seen) { promise->set_value(std::move(seen)); });
   }
-  std::vector<Result<ports::Inspection>> inspections;
+  std::map<std::string, ports::Inspection> seen;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
-    inspections.push_back(waiting[i].get());
-    if (!inspections.back().ok()) {
+    auto inspection = waiting[i].get();
+    if (inspection.ok()) {
+      seen.emplace(participants_[i]->name(), std::move(inspection).value());
+    } else {
       spdlog::warn("participant '{}' could not be looked at and is left until it is reachable: {}",
-                   participants_[i]->name(), inspections.back().error().what);
+                   participants_[i]->name(), inspection.error().what);
     }
   }
-  return inspections;
-}
-
-Status Coordinator::Impl::refuse_wrong_log(const std::vector<Result<ports::Inspection>>& inspections) const {
-  for (std::size_t i = 0; i < inspections.size(); ++i) {
-    if (!inspections[i].ok()) continue;
-    const auto in_doubt = inspections[i]->in_doubt.size();
-    const auto& name = participants_[i]->name();
-    if (!inspections[i]->owner) {
-      if (in_doubt == 0 || recovered_.epoch > 0) continue;
-      return Error{
-          Errc::conflict,
-          "participant '" + name + "' holds " + std::to_string(in_doubt) + " branches in doubt of coordinator '" +
-              settings_.coordinator_id +
-              "', and this log is new: it does not know their outcome and would roll them back. Put the old log "
-              "back into log.directory; if it is lost, settle the branches with the recovery tool, assentctl, "
-              "first",
-          false};
-    }
-    const auto& owner = *inspections[i]->owner;
-    if (owner.log_id != recovered_.log_id && in_doubt > 0) {
-      return Error{Errc::conflict,
-                   "participant '" + name + "' holds " + std::to_string(in_doubt) +
-                       " branches in doubt of coordinator '" + settings_.coordinator_id +
-                       "' that another log decided (last written on host '" + owner.host +
-                       "'). This log does not know their outcome and would roll them back. Put the old log back into "
-                       "log.directory; if it is lost, settle the branches with the recovery tool, assentctl, first",
-                   false};
-    }
-    if (owner.log_id == recovered_.log_id && owner.epoch > recovered_.epoch) {
-      return Error{Errc::conflict,
-                   "participant '" + name + "' has seen epoch " + std::to_string(owner.epoch) + " of coordinator '" +
-                       settings_.coordinator_id + "' on host '" + owner.host + "', this log knows only " +
-                       std::to_string(recovered_.epoch) +
-                       ": it is a copy or was restored, and lacks decisions. Start with the newest log instead",
-                   false};
-    }
-  }
-  return Ok{};
+  return seen;
 }
 
 Status Coordinator::Impl::force_epoch() {
