@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 class RecoveryTest : public PairTest {
  protected:
+  RecoveryTest() : PairTest(Servers::Use::killable) {}
   void SetUp() override {
     daemon_.start();
     daemon_.wait_up();

@@ -5,10 +5,10 @@
 namespace assent::testing {
 namespace {
 
-Servers& servers_for(const std::string& pair) {
-  if (pair == "mariadb_mariadb") return Servers::start(2, 0);
-  if (pair == "mysql_mysql") return Servers::start(0, 2);
-  return Servers::start(1, 1);
+Servers& servers_for(const std::string& pair, Servers::Use use) {
+  if (pair == "mariadb_mariadb") return Servers::start(2, 0, use);
+  if (pair == "mysql_mysql") return Servers::start(0, 2, use);
+  return Servers::start(1, 1, use);
 }
 
 std::string fresh_name() {
@@ -18,8 +18,8 @@ std::string fresh_name() {
 
 }  // namespace
 
-PairTest::PairTest()
-    : servers_(servers_for(GetParam())),
+PairTest::PairTest(Servers::Use use)
+    : servers_(servers_for(GetParam(), use)),
       east_(GetParam() == "mysql_mysql" ? "mysql1" : "mariadb1"),
       west_(GetParam() == "mariadb_mariadb" ? "mariadb2"
             : GetParam() == "mysql_mysql"   ? "mysql2"
@@ -28,6 +28,8 @@ PairTest::PairTest()
       daemon_({.coordinator_id = database_, .participants = {}, .more_json = ""}) {
   for (const auto* server : {&east(), &west()}) {
     Sql sql(*server);
+    // Given servers may have seen an earlier run.
+    sql.run("DROP DATABASE IF EXISTS " + database_);
     sql.run("CREATE DATABASE " + database_);
     sql.run("CREATE TABLE " + database_ +
             ".accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL, note TEXT) ENGINE=InnoDB");

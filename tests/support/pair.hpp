@@ -17,7 +17,7 @@ class PairTest : public ::testing::TestWithParam<std::string> {
   static constexpr int kAccounts = 10'000;
   static constexpr int kOpening = 1000;  ///< Balance of each account.
 
-  PairTest();
+  explicit PairTest(Servers::Use use = Servers::Use::any);
   ~PairTest() override;
 
   Servers& servers() { return servers_; }

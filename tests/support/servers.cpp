@@ -15,6 +15,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
@@ -59,9 +61,9 @@ std::vector<Server> parse(const std::string& text) {
 
 }  // namespace
 
-Servers& Servers::start(int mariadb, int mysql) {
+Servers& Servers::start(int mariadb, int mysql, Use use) {
   // Taken down at exit; --owner sees to it when this program is killed.
-  static Servers servers(mariadb, mysql);
+  static Servers servers(mariadb, mysql, use);
   g_servers = &servers;
   return servers;
 }
@@ -71,7 +73,19 @@ Servers& Servers::get() {
   return *g_servers;
 }
 
-Servers::Servers(int mariadb, int mysql) {
+Servers::Servers(int mariadb, int mysql, Use use) {
+  const char* given = std::getenv("ASSENT_TEST_SERVERS");
+  if (given != nullptr && use == Use::any) {
+    std::ifstream file(given);
+    servers_ = parse({std::istreambuf_iterator<char>(file), {}});
+    std::map<std::string, int> count;
+    for (auto& server : servers_) server.name = server.kind + std::to_string(++count[server.kind]);
+    if (count["mariadb"] < mariadb || count["mysql"] < mysql) {
+      throw std::runtime_error(std::string(given) + " (ASSENT_TEST_SERVERS) names too few servers: " +
+                               std::to_string(mariadb) + " MariaDB and " + std::to_string(mysql) + " MySQL are needed");
+    }
+    return;
+  }
   auto folder = (std::filesystem::temp_directory_path() / "assent-test-servers-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("no temporary folder can be made");
   folder_ = folder + "/set";
@@ -81,6 +95,7 @@ Servers::Servers(int mariadb, int mysql) {
 }
 
 Servers::~Servers() {
+  if (folder_.empty()) return;
   try {
     run("down --now");
     std::filesystem::remove_all(std::filesystem::path(folder_).parent_path());
@@ -90,6 +105,7 @@ Servers::~Servers() {
 }
 
 void Servers::run(const std::string& arguments) {
+  if (folder_.empty()) throw std::runtime_error("the servers of ASSENT_TEST_SERVERS are not this test's to stop");
   output_of(std::string("ASSENT_SERVERS_DIR=") + folder_ + " " + ASSENT_SCRIPTS_DIR + "/servers " + arguments);
 }
 

@@ -27,8 +27,15 @@ struct Server {
 /// when it dies. Throws when they cannot be had: a missing server fails the test.
 class Servers {
  public:
-  /// The set of this program: started on the first call, with as many of each kind as that call asks for.
-  static Servers& start(int mariadb, int mysql);
+  enum class Use {
+    any,       ///< Servers that are given by ASSENT_TEST_SERVERS will do.
+    killable,  ///< The test stops or kills them: always started here.
+  };
+
+  /// The set of this program: had on the first call, with as many of each kind as that call asks for. Where the
+  /// environment variable ASSENT_TEST_SERVERS names a file as `scripts/servers up --json` and `docker-endpoints` print
+  /// it, and the use allows, those servers are taken, as mariadb1, mariadb2, mysql1 ... in the order of the file.
+  static Servers& start(int mariadb, int mysql, Use use = Use::killable);
   static Servers& get();
 
   const Server& at(const std::string& name) const;
@@ -41,7 +48,7 @@ class Servers {
   void stop(const std::string& name);
 
  private:
-  Servers(int mariadb, int mysql);
+  Servers(int mariadb, int mysql, Use use);
   ~Servers();
   void run(const std::string& arguments);
   void read_status();
