@@ -93,7 +93,7 @@ void IdempotencyIndex::set_gtrid(const std::string& key, const std::string& gtri
 }
 
 void IdempotencyIndex::keep(const std::string& key, Outcome outcome) {
-  auto& order = outcome == Outcome::committed ? committed_ : others_;
+  auto& order = outcome == Outcome::rolled_back ? rolled_back_ : committed_;
   order.push_back(key);
   while (order.size() > keys_max_) {
     entries_.erase(order.front());

@@ -20,9 +20,9 @@ namespace assent::coordinator {
 using SubmitDone = ports::Done<Result<TransactionResult>>;
 
 /// The idempotency keys in use and lately used: which transaction each stands for, and how it ended. At most `keys_max`
-/// committed ones and as many others are kept, oldest first out; running ones are bounded by the live transactions.
-/// Committed keys come back from the log after a restart, the others do not: running those again is safe, since nothing
-/// of them was done. Thread safe.
+/// committed ones and as many rolled back ones are kept, oldest first out; running ones are bounded by the live
+/// transactions. Committed keys come back from the log after a restart, the others do not: running those again is safe,
+/// since nothing of them was done. Thread safe.
 class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}
@@ -59,8 +59,8 @@ class IdempotencyIndex {
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Entry> entries_;
   // Oldest first. Apart, so that failures do not push out what must not run twice.
-  std::deque<std::string> committed_;
-  std::deque<std::string> others_;
+  std::deque<std::string> committed_;  ///< Or not known not to have.
+  std::deque<std::string> rolled_back_;
 };
 
 }  // namespace assent::coordinator

@@ -48,7 +48,8 @@ void Sweeper::on_scan(const Result<std::vector<ports::ListedXid>>& scan) {
                      participant_.name());
         break;
       case protocol::Act::commit:
-        // Committed and ended since the scan was made.
+        if (++settles > kSettlesMax) return;
+        commit(listed);
         break;
       case protocol::Act::roll_back:
         if (++settles > kSettlesMax) return;
@@ -70,6 +71,14 @@ protocol::Era Sweeper::era(std::uint32_t epoch) const {
   if (epoch < first_epoch_) return protocol::Era::before_log;
   if (epoch > epoch_) return protocol::Era::future;
   return epoch < epoch_ ? protocol::Era::past : protocol::Era::current;
+}
+
+// Mostly it has committed and ended since the scan was made; then nothing of it is found any more, and its row may be
+// purged. One that is still there came back with its server's restart.
+void Sweeper::commit(const ports::ListedXid& listed) {
+  ++under_way_;
+  participant_.settle({listed.gtrid, listed.bqual}, protocol::Decided::commit, true,
+                      [self = shared_from_this()](const ports::SettleReport&) { self->one_done(); });
 }
 
 void Sweeper::roll_back(const ports::ListedXid& listed) {

@@ -33,6 +33,7 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   void on_scan(const Result<std::vector<ports::ListedXid>>& scan);
   protocol::Known known(const std::string& gtrid) const;
   protocol::Era era(std::uint32_t epoch) const;
+  void commit(const ports::ListedXid& listed);
   void roll_back(const ports::ListedXid& listed);
   void one_done();
 

@@ -151,8 +151,9 @@ void Control::keep_up() {
   const auto now = base::SteadyClock::now();
   if (up_) {
     if (look && !session_->lost()) session_->run("DO 1");
-    if (!session_->is_dead_when_idle() && still_ours()) return;
+    if (!session_->is_dead_when_idle() && still_ours() && !session_->lost()) return;
     if (!session_->lost()) {
+      health_.set_state(State::down, "its claim was taken over by another process");
       spdlog::critical("participant {}: the claim of coordinator \"{}\" on it was taken over by another process",
                        config_.name, config_.coordinator_id);
     } else {
@@ -194,8 +195,9 @@ bool Control::still_ours() {
   if (now < next_claim_look_) return true;
   next_claim_look_ = now + kClaimLookEvery;
   auto ours = holds_claim(*session_, config_);
+  // An error says nothing of the claim; a lost connection is found by itself.
   const auto* held = std::get_if<bool>(&ours);
-  return held != nullptr && *held;
+  return held == nullptr || *held;
 }
 
 // Doubling, and random between half and whole, so that many coordinators do not come back at the same moment.

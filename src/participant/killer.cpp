@@ -37,21 +37,28 @@ void Killer::loop() {
     auto doomed = std::exchange(asked_, {});
     lock.unlock();
     for (auto& who : overdue_()) doomed.push_back(std::move(who));
-    for (const auto& who : doomed) end(who);
+    for (const auto& who : doomed) {
+      if (stopped() || !end(who)) break;
+    }
     lock.lock();
   }
   lock.unlock();
   session_.reset();
 }
 
-void Killer::end(const ConnectionIdentity& who) {
+bool Killer::stopped() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+bool Killer::end(const ConnectionIdentity& who) {
   if (session_ && session_->is_dead_when_idle()) session_.reset();
   if (!session_) {
     auto opened = Session::open(config_, Session::Purpose::control);
     // A server that cannot be reached ends the session by itself, or was the reason.
     if (const auto* error = std::get_if<SqlError>(&opened)) {
       spdlog::warn("participant {}: cannot end connection {}: {}", config_.name, who.id, describe(*error));
-      return;
+      return false;
     }
     session_ = std::move(std::get<0>(opened));
   }
@@ -60,6 +67,7 @@ void Killer::end(const ConnectionIdentity& who) {
   if (const auto* living = std::get_if<bool>(&connected); living && *living) {
     session_->run("KILL " + std::to_string(who.id));
   }
+  return true;
 }
 
 }  // namespace assent::participant

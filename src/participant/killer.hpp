@@ -32,7 +32,9 @@ class Killer {
 
  private:
   void loop();
-  void end(const ConnectionIdentity& who);
+  bool stopped();
+  /// False when the server cannot be reached: then it is of no use to try the next.
+  bool end(const ConnectionIdentity& who);
 
   const Config& config_;
   const std::function<std::vector<ConnectionIdentity>()> overdue_;

@@ -180,6 +180,10 @@ std::optional<Vote> Pool::connect(Worker& worker) {
     std::optional<ConnectionIdentity> before = worker.registered;
     {
       const std::lock_guard lock(mutex_);
+      if (stopping_ || worker.doomed) {
+        worker.reusable = false;
+        return refuse(config_.name, "the transaction was rolled back before this branch ran", true);
+      }
       worker.session = std::move(std::get<0>(opened));
       worker.live = worker.session.get();
       // One that was lost with a branch stays on record: a successor may have to wait for it.

@@ -65,6 +65,10 @@ struct OwnerKey {
   std::uint64_t instance = 0;
 };
 
+bool is_blank(const OwnerKey& row) {
+  return row.log_id == 0 && row.epoch == 0 && row.instance == 0;
+}
+
 std::string unhex(std::string_view text) {
   const auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
   std::string bytes;
@@ -162,7 +166,8 @@ std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& sessi
     return std::move(*error);
   }
   const auto& found = std::get<std::optional<OwnerKey>>(key);
-  if (!found) return std::optional<ports::OwnerRow>();
+  // An all-zero row was made for a claim that was then cut off.
+  if (!found || is_blank(*found)) return std::optional<ports::OwnerRow>();
   return ports::OwnerRow{found->log_id, found->epoch, found->host};
 }
 
@@ -196,13 +201,16 @@ namespace {
 std::optional<std::string> why_refused(const Config& config, const OwnerKey& row, std::uint64_t log_id,
                                        std::uint32_t epoch, std::size_t in_doubt) {
   const auto where = " (host " + row.host + ", epoch " + std::to_string(row.epoch) + ")";
-  if (row.log_id == log_id) {
-    if (row.epoch < epoch || (row.epoch == epoch && row.instance == process_instance())) return std::nullopt;
+  // Whichever its log: a claim is only ever taken by a later epoch, so that two processes cannot take it from each
+  // other by turns.
+  if (row.epoch > epoch || (row.epoch == epoch && row.instance != process_instance())) {
     return "another process with the identity \"" + config.coordinator_id + "\"" + where +
-           " has used this participant after this log was written: it is a copied or restored log, or a second "
-           "coordinator runs; stop the other one, or give this one an identity of its own";
+           " has used this participant after this one: this log is copied, restored or new, or a second coordinator "
+           "runs; "
+           "stop the other one, or give this one an identity of its own. If the other is gone for good, start this one "
+           "again: it then takes a later epoch";
   }
-  if (in_doubt == 0) return std::nullopt;
+  if (row.log_id == log_id || in_doubt == 0) return std::nullopt;
   return std::to_string(in_doubt) + " branches of \"" + config.coordinator_id +
          "\" are in doubt here, and the log that decided them" + where +
          " is not this one: restore that log, or settle them with assentctl recover";
@@ -227,7 +235,7 @@ Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::u
         return claim.reason = describe(*insert.error), claim;
       continue;
     }
-    const bool fresh = row->log_id == 0 && row->epoch == 0 && row->instance == 0;
+    const bool fresh = is_blank(*row);
     if (!fresh) {
       if (auto reason = why_refused(config, *row, log_id, epoch, in_doubt)) {
         claim.kind = Claim::Kind::refused;
@@ -278,7 +286,9 @@ Failure register_session(Session& session, const Config& config, const std::opti
             std::to_string(process_instance()) + "," + std::to_string(now.id) + "," +
             std::to_string(now.server_start_s) + "," + quoted(session, now.host) + "," + quoted(session, config.user) +
             " FROM " + table(config, "coordinator") + " WHERE id='" + config.coordinator_id +
-            "' AND instance=" + std::to_string(process_instance()) + ";SELECT ROW_COUNT()";
+            "' AND instance=" + std::to_string(process_instance()) +
+            // Also where the server's own isolation level would read without a lock.
+            " LOCK IN SHARE MODE;SELECT ROW_COUNT()";
   auto result = session.run(packet, statements);
   if (result.error) return result.error;
   if (int_of(rows_of(result).rows.at(0).at(0)) >= 1) return std::nullopt;
@@ -292,7 +302,6 @@ std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Sess
   auto result = session.run("SELECT s.connection,s.host,s.server_start FROM " + table(config, "session") +
                             " s JOIN information_schema.PROCESSLIST p ON p.ID=s.connection WHERE s.coordinator='" +
                             config.coordinator_id + "' AND s.instance<>" + std::to_string(process_instance()) +
-                            " AND s.account=" + quoted(session, config.user) +
                             " AND CONVERT(p.HOST USING utf8mb4)=CONVERT(s.host USING utf8mb4) COLLATE utf8mb4_bin");
   if (result.error) {
     if (result.error->number == errnos::kUnknownDatabase || result.error->number == errnos::kNoSuchTable) {

@@ -63,8 +63,8 @@ std::variant<bool, SqlError> holds_claim(Session& session, const Config& config)
 /// Puts this session into the session table, in place of `before`. Fails when the owner row names another process.
 Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before);
 
-/// The connections that other processes with this identity have registered under this account, and that still live. An
-/// account without the privilege PROCESS sees no others.
+/// The connections that other processes with this identity have registered, and that still live. An account without the
+/// privilege PROCESS sees only its own.
 std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Session& session, const Config& config);
 /// Forgets all registered connections of other processes with this identity and account.
 Failure forget_predecessors(Session& session, const Config& config);
