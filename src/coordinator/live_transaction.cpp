@@ -391,6 +391,7 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
   }
   const auto& name = runs_[command.branch].place.participant->name();
   if (!decided) {
+    contradicted_ = true;
     // There is no decision that the log could hold it with: it is shown until the next start.
     return spdlog::critical(
         "HAZARD {}: branch {} at '{}' was to be rolled back and was committed by somebody else: {}. "

@@ -49,6 +49,9 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   /// The coordinator is stopping: an undecided transaction rolls back.
   void cancel();
 
+  /// Whether its proof rows may still be needed. Not those of a rollback that somebody contradicted: that one stays, to
+  /// be seen, for as long as this process runs, and must not keep every later row.
+  bool needs_proofs() const { return !contradicted_.load(std::memory_order_relaxed); }
   bool answered() const { return answered_.load(std::memory_order_acquire); }
   TransactionStatus status() const;
   TransactionResult result() const;
@@ -122,6 +125,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::shared_ptr<Admission::Ticket> ticket_;
 
   std::atomic<bool> answered_{false};
+  std::atomic<bool> contradicted_{false};
   std::atomic<base::SteadyTime::rep> wake_at_{0};  ///< Nothing is due for tick() before it.
 };
 

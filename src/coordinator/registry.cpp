@@ -67,7 +67,7 @@ std::optional<std::string> Registry::lowest_gtrid() const {
   const std::lock_guard lock(mutex_);
   const std::string* lowest = nullptr;
   for (const auto& [gtrid, transaction] : transactions_) {
-    if (lowest == nullptr || gtrid < *lowest) lowest = &gtrid;
+    if (transaction->needs_proofs() && (lowest == nullptr || gtrid < *lowest)) lowest = &gtrid;
   }
   if (lowest == nullptr) return std::nullopt;
   return *lowest;

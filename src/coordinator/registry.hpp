@@ -38,7 +38,7 @@ class Registry {
   std::vector<std::shared_ptr<LiveTransaction>> all() const;
   std::size_t live() const;
 
-  /// The least gtrid in here, in byte order; nothing when it is empty.
+  /// The least gtrid, in byte order, whose proof rows may still be needed; nothing when there is none.
   std::optional<std::string> lowest_gtrid() const;
 
  private:

@@ -54,6 +54,7 @@ void Pool::run(ports::BranchWork work, Ending ending, ports::Done<Vote> done) {
   if (worker) {
     worker->wake.notify_one();
   } else {
+    // NOLINTNEXTLINE(bugprone-use-after-move): moved only together with a worker.
     done(refuse(config_.name, "the coordinator is stopping", true));
   }
 }
@@ -80,8 +81,10 @@ void Pool::settle(SettleWork work, ports::Done<SettleReport> done) {
     worker->wake.notify_one();
   } else if (held_by_stopped) {
     // Its owner is just leaving: nobody else may touch it before it has left.
+    // NOLINTNEXTLINE(bugprone-use-after-move): moved only together with a worker.
     done({Finding::ambiguous, "the participant is stopping", false});
   } else {
+    // NOLINTNEXTLINE(bugprone-use-after-move)
     settle_elsewhere(std::move(work), protocol::Reply::none, std::move(done));
   }
 }

@@ -243,7 +243,7 @@ std::variant<bool, SqlError> make_leave(Session& control, const ConnectionIdenti
     if (!std::get<bool>(connected)) return true;
     if (!killed) {
       const auto kill = control.run("KILL " + std::to_string(who.id));
-      if (kill.error && kill.error->number != kNoSuchThread) return std::move(*kill.error);
+      if (kill.error && kill.error->number != kNoSuchThread) return *kill.error;
       killed = true;
       continue;
     }

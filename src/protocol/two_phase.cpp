@@ -154,8 +154,8 @@ class Stepper {
   }
 
   void settle_all() {
-    for (BranchIndex i = 0; i < txn().branches.size(); ++i) {
-      if (!is_settled(txn().branches[i].state)) settle(i);
+    for (std::size_t i = 0; i < txn().branches.size(); ++i) {
+      if (!is_settled(txn().branches[i].state)) settle(static_cast<BranchIndex>(i));
     }
   }
 
@@ -180,8 +180,8 @@ class Stepper {
     }
     if (!txn().troubled) {
       txn().troubled = true;
-      for (BranchIndex i = 0; i < txn().branches.size(); ++i) {
-        if (is_settled(txn().branches[i].state)) command(LogSettled{i});
+      for (std::size_t i = 0; i < txn().branches.size(); ++i) {
+        if (is_settled(txn().branches[i].state)) command(LogSettled{static_cast<BranchIndex>(i)});
       }
     }
     command(RetryLater{index});

@@ -269,6 +269,27 @@ TEST_P(RecoveryTest, AnEmptyLogIsRefusedWhileOwnBranchesAreInDoubt) {
   daemon_.wait_up();
 }
 
+TEST_P(RecoveryTest, ALogThatIsDeletedEndsTheDaemonAndNothingIsAcknowledged) {
+  auto client = daemon_.client();
+  EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);
+  std::filesystem::remove_all(daemon_.log_folder());
+  const auto result = client.submit(transfer(1, 2, 1));
+  if (result.ok()) {
+    EXPECT_EQ(result->outcome, Outcome::unknown);
+  }
+  EXPECT_EQ(daemon_.wait(20s), 70) << daemon_.output();
+  // Nobody can know the outcome: the branches are left for an operator.
+  EXPECT_EQ(in_doubt(), 2U);
+  EXPECT_EQ(daemon_.run_to_exit().first, 78);
+  for (const auto* server : {&east(), &west()}) {
+    Sql sql(*server);
+    const auto listed = sql.rows("XA RECOVER").at(0);
+    const auto gtrid_bytes = static_cast<std::size_t>(std::stoi(listed[1]));
+    sql.run("XA ROLLBACK '" + listed[3].substr(0, gtrid_bytes) + "','" + listed[3].substr(gtrid_bytes) + "'," +
+            listed[0]);
+  }
+}
+
 TEST_P(RecoveryTest, ProofRowsAreThereUntilTheEndAndPurgedAfterwards) {
   auto client = daemon_.client();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(submit(client, transfer(1, 2, 1)).outcome, Outcome::committed);

@@ -73,6 +73,8 @@ class Daemon {
   /// SIGTERM, and the exit code; -1 when it did not stop within `bound`.
   int terminate(std::chrono::milliseconds bound = std::chrono::seconds(20));
   void signal(int number) { program_->signal(number); }
+  /// The exit code it ends with by itself; -1 when it did not within `bound`.
+  int wait(std::chrono::milliseconds bound) { return program_->wait(bound); }
 
   pid_t pid() const { return program_->pid(); }
   std::uint16_t port() const { return port_; }
