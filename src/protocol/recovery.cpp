@@ -31,7 +31,7 @@ Act recovery_act(Whose whose, Known known, Era era, Protocol protocol) noexcept 
       return rule.act;
     }
   }
-  ASSENT_CHECK(!"every listed branch has a rule");
+  ASSENT_CHECK(false && "every listed branch has a rule");
   return Act::leave;
 }
 

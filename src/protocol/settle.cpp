@@ -69,7 +69,7 @@ Finding judge(const Observation& seen) noexcept {
   for (const auto& rule : kRules) {
     if (rule.matches(seen)) return rule.finding;
   }
-  ASSENT_CHECK(!"every observation has a rule");
+  ASSENT_CHECK(false && "every observation has a rule");
   return ambiguous;
 }
 
