@@ -214,7 +214,7 @@ DoctorFinding judge_identity(const Config& config, const std::string& before, co
   finding.grade = accepted ? Grade::accepted : Grade::refusal;
   finding.seen = "another server answers: " + now + " instead of " + before;
   finding.remedy =
-      "if it was failed over or restored on purpose, look with assentctl recover whether branches are in "
+      "if it was failed over or restored on purpose, look in XA RECOVER whether branches are in "
       "doubt, then restart assentd";
   return finding;
 }

@@ -213,7 +213,7 @@ std::optional<std::string> why_refused(const Config& config, const OwnerKey& row
   if (row.log_id == log_id || in_doubt == 0) return std::nullopt;
   return std::to_string(in_doubt) + " branches of \"" + config.coordinator_id +
          "\" are in doubt here, and the log that decided them" + where +
-         " is not this one: restore that log, or settle them with assentctl recover";
+         " is not this one: restore that log, or settle them by hand by what the proof rows at all participants say";
 }
 
 }  // namespace
