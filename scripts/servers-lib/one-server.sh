@@ -40,7 +40,8 @@ make_template() {
     local as_user=()
     ((EUID != 0)) || as_user=(--user=root)
     # --force: this machine's own name need not be one that it can look up.
-    mariadb-install-db --no-defaults --force "${as_user[@]}" --datadir="$aside/data" --auth-root-authentication-method=normal \
+    mkdir "$aside/tmp"
+    mariadb-install-db --no-defaults --tmpdir="$aside/tmp" --force "${as_user[@]}" --datadir="$aside/data" --auth-root-authentication-method=normal \
       --skip-test-db --skip-name-resolve >"$aside/log" 2>&1 ||
       { tail -n 20 "$aside/log" >&2; die 'mariadb-install-db failed (its last words are above)'; }
   else
@@ -107,10 +108,12 @@ launch() {
   find_server_program "$kind"
   local options=(--datadir="$folder/data" --socket="$folder/mysqld.sock" --pid-file="$folder/mysqld.pid"
     --bind-address=127.0.0.1 --port="$(<"$folder/port")" --skip-name-resolve --max-connections=500
-    --innodb-buffer-pool-size=128M)
+    --innodb-buffer-pool-size=128M --tmpdir="$folder/tmp")
   [[ $kind == mysql ]] || options+=(--performance-schema=OFF)
   local kept=()
   mapfile -t kept <"$folder/options"
+  # Of its own: a MariaDB that starts clears its tmpdir, and one whose temporary tables vanish may crash.
+  mkdir -p "$folder/tmp"
   # What a killed server leaves: MySQL takes its lock file for a live server's as long as nobody has reaped the zombie.
   rm -f "$folder"/mysqld.{sock,sock.lock,pid}
   (

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 #include "base/version.hpp"
 #include "coordinator/fingerprint.hpp"
 #include "coordinator/house.hpp"
@@ -62,12 +63,15 @@ class Coordinator::Impl {
         house_(new House{.log = log,
                          .admission = Admission(slots_of(participants_)),
                          .registry = Registry(settings_.live_transactions_max, kRecentMax),
-                         .keys = IdempotencyIndex(settings_.idempotency_keys_max)}) {
+                         .keys = IdempotencyIndex(settings_.idempotency_keys_max),
+                         .rerun = nullptr}) {
     ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
     for (std::size_t i = 0; i < participants_.size(); ++i) {
       places_[participants_[i]->name()] = {participants_[i], static_cast<Admission::ParticipantIndex>(i)};
     }
     ASSENT_CHECK(places_.size() == participants_.size());
+    // Whoever calls it is driven by a participant, and those end before this does.
+    house_->rerun = [this](Rerun again) { run(std::move(again)); };
   }
 
   ~Impl() {
@@ -90,6 +94,8 @@ class Coordinator::Impl {
   std::map<std::string, ports::Inspection> inspect_all();
   Status force_epoch();
   Status resume_decided();
+  /// One that is new, or again. Its idempotency key is claimed.
+  void run(Rerun one);
   void caretake();
   void purge();
   std::size_t unanswered() const;
@@ -127,14 +133,18 @@ Status Coordinator::Impl::start() {
   const auto seen = inspect_all();
   if (auto fits = check_log_fits(recovered_, settings_.coordinator_id, seen); !fits.ok()) return fits;
   epoch_ = next_epoch(recovered_, seen);
+  ASSENT_FAILPOINT(epoch_unforced);
   if (auto forced = force_epoch(); !forced.ok()) return forced;
+  ASSENT_FAILPOINT(epoch_forced);
   house_->keys.restore(recovered_);
   if (auto resumed = resume_decided(); !resumed.ok()) return resumed;
+  ASSENT_FAILPOINT(recovery_resumed);
 
   const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
   for (auto* participant : participants_) {
     sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch, epoch_, *participant));
-    purgers_.push_back(std::make_shared<Purger>(house_, settings_.coordinator_id, first_epoch, *participant));
+    purgers_.push_back(std::make_shared<Purger>(
+        house_, protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch, 0), *participant));
   }
   caretaker_ = std::thread([this] { caretake(); });
   for (auto* participant : participants_) {
@@ -191,6 +201,10 @@ Status Coordinator::Impl::resume_decided() {
       }
       places.push_back(found->second);
     }
+    for (const auto& [branch, hazard] : decision.hazards) {
+      spdlog::critical("HAZARD {}: branch {} at '{}' is still open since an earlier run: {}", gtrid, branch,
+                       decision.decision.participants[branch - 1U], hazard.reason);
+    }
     house_->registry.insert(std::make_shared<LiveTransaction>(house_, decision, std::move(places)), true);
   }
   return Ok{};
@@ -235,22 +249,27 @@ void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
       return done(std::move(*first));
     }
   }
+  run({.transaction = std::move(transaction), .fingerprint = print, .deadline = {}, .done = std::move(done)});
+}
+
+void Coordinator::Impl::run(Rerun one) {
+  const auto key = one.transaction.idempotency_key;
+  const auto done = one.done;
   const auto fail = [&](Error error) {
     if (!key.empty()) house_->keys.abandon(key, error);
     done(std::move(error));
   };
-  auto places = validate(transaction, settings_, places_);
+  auto places = validate(one.transaction, settings_, places_);
   if (!places.ok()) return fail(std::move(places).error());
 
   std::shared_ptr<LiveTransaction> live;
   {
     const std::lock_guard lock(numbering_mutex_);
-    auto gtrid =
-        protocol::format_gtrid({settings_.coordinator_id, epoch_, next_sequence_, random_64(), transaction.protocol});
+    auto gtrid = protocol::format_gtrid(
+        {settings_.coordinator_id, epoch_, next_sequence_, random_64(), one.transaction.protocol});
     if (!key.empty()) house_->keys.set_gtrid(key, gtrid);
-    const auto deadline = base::SteadyClock::now() + transaction.timeout;
-    live = std::make_shared<LiveTransaction>(house_, std::move(gtrid), std::move(transaction), print,
-                                             std::move(*places), deadline, done);
+    if (one.attempt == 0) one.deadline = base::SteadyClock::now() + one.transaction.timeout;
+    live = std::make_shared<LiveTransaction>(house_, std::move(gtrid), std::move(one), std::move(*places));
     // Asked again, since stop() may have looked into the registry in between.
     if (state_ != State::serving || !house_->registry.insert(live, false)) {
       live.reset();
@@ -355,7 +374,10 @@ ServerInfo Coordinator::Impl::info() const {
                    {"refused_overloaded", overloaded_},
                    {"hazards_found", house_->hazards_found},
                    {"settle_retries", house_->settle_retries},
+                   {"sweeps", house_->sweeps},
                    {"orphans_rolled_back", house_->orphans_rolled_back},
+                   {"orphans_committed", house_->orphans_committed},
+                   {"orphan_retries", house_->orphan_retries},
                    {"proof_rows_purged", house_->proof_rows_purged},
                    {"log_forced_records", log.forced_records},
                    {"log_records", log.records},
@@ -407,7 +429,8 @@ void Coordinator::Impl::purge() {
       sequence = parts->sequence;
     }
   }
-  for (const auto& purger : purgers_) purger->purge_below(epoch, sequence);
+  const auto bound = protocol::gtrid_range_bound(settings_.coordinator_id, epoch, sequence);
+  for (const auto& purger : purgers_) purger->purge_below(bound);
 }
 
 std::size_t Coordinator::Impl::unanswered() const {

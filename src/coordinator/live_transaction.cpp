@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
@@ -46,25 +47,24 @@ std::vector<bool> flags(std::size_t count, const auto& numbers, auto number_of) 
 
 }  // namespace
 
-LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Transaction request,
-                                 std::uint64_t request_fingerprint, std::vector<Place> places,
-                                 base::SteadyTime deadline, SubmitDone done)
+LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Rerun run, std::vector<Place> places)
     : house_(std::move(house)),
       gtrid_(std::move(gtrid)),
-      protocol_(request.protocol),
-      label_(std::move(request.label)),
-      key_(std::move(request.idempotency_key)),
-      fingerprint_(request_fingerprint),
-      isolation_(request.isolation),
+      protocol_(run.transaction.protocol),
+      label_(std::move(run.transaction.label)),
+      key_(std::move(run.transaction.idempotency_key)),
+      fingerprint_(run.fingerprint),
+      isolation_(run.transaction.isolation),
       arrived_(base::SteadyClock::now()),
       decided_at_ms_(0),
-      deadline_(deadline),
-      timeout_(request.timeout),
+      deadline_(run.deadline),
+      timeout_(run.transaction.timeout),
+      attempt_(run.attempt),
       // A key must survive a crash, and only the log keeps it: such a transaction takes both phases.
       rules_(protocol::begin(places.size(), places.size() == 1 && key_.empty())),
-      requested_(std::move(request.branches)),
-      done_(std::move(done)) {
-  ASSENT_CHECK(places.size() == requested_.size());
+      requested_(std::make_shared<const std::vector<Branch>>(std::move(run.transaction.branches))),
+      done_(std::move(run.done)) {
+  ASSENT_CHECK(places.size() == requested_->size());
   for (const auto& place : places) runs_.push_back({.place = place, .statements = {}, .detail = {}});
   set_wake_at_locked();
 }
@@ -82,6 +82,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
       decided_at_ms_(recovered.decision.decided_at_ms),
       deadline_(arrived_),
       timeout_(0),
+      attempt_(0),
       rules_(protocol::resume_decided(
           flags(places.size(), recovered.settled, [](std::uint16_t number) { return number; }),
           flags(places.size(), recovered.hazards, [](const auto& hazard) { return hazard.first; }))),
@@ -125,11 +126,11 @@ void LiveTransaction::start() {
       places.push_back(run.place);
     }
     const auto names = joined_names(places);
-    for (std::size_t i = 0; i < requested_.size(); ++i) {
-      work.push_back({xid(static_cast<protocol::BranchIndex>(i)), std::move(requested_[i]), isolation_, deadline_,
-                      names, protocol_});
+    for (std::size_t i = 0; i < requested_->size(); ++i) {
+      work.push_back({xid(static_cast<protocol::BranchIndex>(i)),
+                      std::shared_ptr<const Branch>(requested_, &(*requested_)[i]), isolation_, deadline_, names,
+                      protocol_});
     }
-    requested_.clear();
   }
   for (std::size_t i = 0; i < work.size(); ++i) {
     auto done = [self = shared_from_this(), branch = static_cast<protocol::BranchIndex>(i)](ports::Vote vote) {
@@ -256,6 +257,7 @@ void LiveTransaction::on_vote(protocol::BranchIndex branch, ports::Vote vote) {
     // A prepared branch keeps its session until it is settled.
     if (vote.kind != ports::Vote::Kind::prepared) release = std::exchange(run.holds_slot, false);
     if (vote.cause && vote.kind == ports::Vote::Kind::lost) run.detail = vote.cause->message;
+    if (vote.duplicate_xid) duplicate_xid_ = true;
   }
   if (vote.cause) note_cause(std::move(*vote.cause));
   if (release) house_->admission.release(runs_[branch].place.index);
@@ -263,6 +265,7 @@ void LiveTransaction::on_vote(protocol::BranchIndex branch, ports::Vote vote) {
 }
 
 void LiveTransaction::on_settle_report(protocol::BranchIndex branch, ports::SettleReport report) {
+  ASSENT_FAILPOINT(branch_settled);
   bool release = false;
   {
     const std::lock_guard lock(mutex_);
@@ -275,7 +278,10 @@ void LiveTransaction::on_settle_report(protocol::BranchIndex branch, ports::Sett
 }
 
 void LiveTransaction::on_logged(const Status& status) {
-  if (status.ok()) return post(protocol::DecisionDurable{});
+  if (status.ok()) {
+    ASSENT_FAILPOINT(decision_durable);
+    return post(protocol::DecisionDurable{});
+  }
   {
     const std::lock_guard lock(mutex_);
     note_cause_locked(status.error().what, status.error().retryable);
@@ -325,9 +331,26 @@ void LiveTransaction::run(const protocol::ForceDecision&) {
                                  .label = label_,
                                  .decided_at_ms = base::wall_clock_ms()};
   for (const auto& run : runs_) decision.participants.push_back(run.place.participant->name());
+  ASSENT_FAILPOINT(decision_unforced);
+#ifdef ASSENT_FAILPOINTS
+  if (ASSENT_FAILS_AT(without_decision_first)) return commit_before_decision(std::move(decision));
+#endif
+  force(std::move(decision));
+}
+
+void LiveTransaction::force(ports::CommitDecision decision) {
   house_->log.append_forced(std::move(decision),
                             [self = shared_from_this()](const Status& status) { self->on_logged(status); });
 }
+
+#ifdef ASSENT_FAILPOINTS
+// What must never be, so that a test can show why.
+void LiveTransaction::commit_before_decision(ports::CommitDecision decision) {
+  runs_[0].place.participant->settle(xid(0), protocol::Decided::commit, true,
+                                     [self = shared_from_this(), decision = std::move(decision)](
+                                         const ports::SettleReport&) mutable { self->force(std::move(decision)); });
+}
+#endif
 
 void LiveTransaction::run(const protocol::Settle& command) {
   runs_[command.branch].place.participant->settle(
@@ -348,7 +371,33 @@ void LiveTransaction::run(const protocol::RetryLater& command) {
   set_wake_at_locked();
 }
 
+// Somebody else has used its XID, by chance or on purpose. Nothing of it is left or can come, once it is rolled back.
+bool LiveTransaction::run_again() {
+  Rerun again;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!duplicate_xid_ || deadline_told_ || attempt_ + 1 >= kRunsMax) return false;
+    again = {.transaction = {.protocol = protocol_,
+                             .timeout = timeout_,
+                             .isolation = isolation_,
+                             .idempotency_key = key_,
+                             .label = label_,
+                             .branches = *requested_},
+             .fingerprint = fingerprint_,
+             .deadline = deadline_,
+             .done = std::exchange(done_, nullptr),
+             .attempt = attempt_ + 1};
+    outcome_ = Outcome::rolled_back;
+    requested_.reset();
+  }
+  spdlog::warn("{}: a participant knows this XID already; the transaction is run again under another", gtrid_);
+  tell_answered();
+  house_->rerun(std::move(again));
+  return true;
+}
+
 void LiveTransaction::run(const protocol::Answer& command) {
+  if (command.outcome == Outcome::rolled_back && command.settled && run_again()) return;
   SubmitDone done;
   TransactionResult result;
   {
@@ -365,6 +414,7 @@ void LiveTransaction::run(const protocol::Answer& command) {
     done = std::move(done_);
     done_ = nullptr;
     for (auto& run : runs_) run.statements = {};
+    requested_.reset();
   }
   switch (command.outcome) {
     case Outcome::committed: ++house_->committed; break;
@@ -402,14 +452,19 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
       "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. It may have "
       "been rolled back by hand; compare the databases before repairing them",
       gtrid_, number(command.branch), name, reason);
-  house_->log.append(ports::HazardFound{gtrid_, number(command.branch), reason, base::wall_clock_ms()});
+  ASSENT_FAILPOINT(hazard_unlogged);
+  house_->log.append(ports::HazardFound{gtrid_, number(command.branch), reason, base::wall_clock_ms()},
+                     [] { ASSENT_FAILPOINT(hazard_logged); });
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {
+  ASSENT_FAILPOINT(end_unlogged);
   tell_ended();
   // Until its end is durable it stays findable: its proof rows must not be purged before.
-  house_->log.append(ports::TransactionEnded{gtrid_},
-                     [house = house_, gtrid = gtrid_] { house->registry.remove(gtrid); });
+  house_->log.append(ports::TransactionEnded{gtrid_}, [house = house_, gtrid = gtrid_] {
+    ASSENT_FAILPOINT(end_durable);
+    house->registry.remove(gtrid);
+  });
 }
 
 void LiveTransaction::run(const protocol::Forget&) {

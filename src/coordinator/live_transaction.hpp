@@ -30,12 +30,13 @@ struct Place {
 /// no thread of its own is needed. No lock is held while a participant, the log or the client is called. Thread safe.
 class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
  public:
-  /// A new one. `request` has passed validation; `places` are its branches' participants.
-  LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Transaction request,
-                  std::uint64_t request_fingerprint, std::vector<Place> places, base::SteadyTime deadline,
-                  SubmitDone done);
+  /// A new one, or one that is `run` again. Its request has passed validation; `places` are its branches' participants.
+  LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Rerun run, std::vector<Place> places);
   /// One whose decision the log brought back.
   LiveTransaction(std::shared_ptr<House> house, const ports::LiveDecision& recovered, std::vector<Place> places);
+
+  /// How often a transaction takes a new gtrid at most, when a server knows its XID already.
+  static constexpr std::uint32_t kRunsMax = 3;
 
   const std::string& gtrid() const { return gtrid_; }
 
@@ -75,9 +76,13 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void on_settle_report(protocol::BranchIndex branch, ports::SettleReport report);
   void on_logged(const Status& status);
   void fail_unrun(Error error);
+  /// Whether it is run again under another gtrid instead of being answered as rolled back.
+  bool run_again();
 
   void run(const protocol::Command& command);
   void run(const protocol::ForceDecision&);
+  void force(ports::CommitDecision decision);
+  void commit_before_decision(ports::CommitDecision decision);
   void run(const protocol::Settle& command);
   void run(const protocol::RetryLater& command);
   void run(const protocol::Answer& command);
@@ -109,6 +114,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   const std::int64_t decided_at_ms_;  ///< Of a recovered one; else 0.
   const base::SteadyTime deadline_;
   const std::chrono::milliseconds timeout_;
+  const std::uint32_t attempt_;
 
   mutable std::mutex mutex_;
   protocol::TransactionRules rules_;
@@ -117,7 +123,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   bool driving_ = true;
   bool queued_ = true;  ///< Not admitted yet: no branch has started.
   bool deadline_told_ = false;
-  std::vector<Branch> requested_;  ///< Moved out as the branches start.
+  std::shared_ptr<const std::vector<Branch>> requested_;  ///< Until it is answered.
+  bool duplicate_xid_ = false;                            ///< A branch was refused for it.
   std::vector<BranchRun> runs_;
   std::optional<Cause> cause_;
   std::optional<Outcome> outcome_;

@@ -1,36 +1,37 @@
 #include "coordinator/purger.hpp"
 
-#include <algorithm>
+#include "base/failpoints.hpp"
 
 namespace assent::coordinator {
 
-Purger::Purger(std::shared_ptr<House> house, std::string coordinator_id, std::uint32_t first_epoch,
-               ports::Participant& participant)
-    : house_(std::move(house)),
-      coordinator_id_(std::move(coordinator_id)),
-      participant_(participant),
-      epoch_(first_epoch) {}
+Purger::Purger(std::shared_ptr<House> house, std::string from, ports::Participant& participant)
+    : house_(std::move(house)), participant_(participant), from_(std::move(from)) {}
 
-void Purger::purge_below(std::uint32_t epoch, std::uint64_t sequence) {
-  if (under_way_.exchange(true)) return;
-  // An epoch that is over is one range: nobody adds to it.
-  const bool over = epoch_ < epoch;
-  if (!over && sequence_ >= sequence) {
-    under_way_ = false;
-    return;
+void Purger::purge_below(const std::string& to) {
+  std::string from;
+  {
+    const std::lock_guard lock(mutex_);
+    if (under_way_ || from_ >= to) return;
+    under_way_ = true;
+    from = from_;
   }
-  const auto next_epoch = over ? epoch_ + 1 : epoch_;
-  const auto next_sequence = over ? 0 : std::min(sequence, sequence_ + kRangeSequencesMax);
-  participant_.purge_proofs(protocol::gtrid_range_bound(coordinator_id_, epoch_, sequence_),
-                            protocol::gtrid_range_bound(coordinator_id_, next_epoch, next_sequence),
-                            [self = shared_from_this(), next_epoch, next_sequence](const Result<std::uint64_t>& rows) {
-                              if (rows.ok()) {
-                                self->house_->proof_rows_purged += *rows;
-                                self->epoch_ = next_epoch;
-                                self->sequence_ = next_sequence;
-                              }
-                              self->under_way_ = false;
-                            });
+  ASSENT_FAILPOINT(purge_begun);
+  participant_.purge_proofs(std::move(from), to, [self = shared_from_this(), to](const Result<std::uint64_t>& rows) {
+    self->on_purged(to, rows);
+  });
+}
+
+void Purger::on_purged(const std::string& to, const Result<std::uint64_t>& rows) {
+  ASSENT_FAILPOINT(purge_done);
+  const bool more = rows.ok() && *rows >= ports::Participant::kPurgedRowsMax;
+  {
+    const std::lock_guard lock(mutex_);
+    under_way_ = false;
+    if (!rows.ok()) return;
+    house_->proof_rows_purged += *rows;
+    if (!more) from_ = to;
+  }
+  if (more) purge_below(to);
 }
 
 }  // namespace assent::coordinator

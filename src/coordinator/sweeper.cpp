@@ -2,7 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 #include "protocol/recovery.hpp"
 #include "protocol/xid.hpp"
 
@@ -17,8 +20,10 @@ Sweeper::Sweeper(std::shared_ptr<House> house, std::string coordinator_id, std::
       participant_(participant) {}
 
 void Sweeper::sweep() {
+  if (ASSENT_FAILS_AT(without_sweeper)) return;
   std::size_t idle = 0;
   if (!under_way_.compare_exchange_strong(idle, 1)) return;
+  ++house_->sweeps;
   participant_.scan([self = shared_from_this()](const auto& scan) {
     self->on_scan(scan);
     self->one_done();
@@ -28,35 +33,43 @@ void Sweeper::sweep() {
 void Sweeper::on_scan(const Result<std::vector<ports::ListedXid>>& scan) {
   // With an indeterminate log nothing may be presumed: the decision of a listed branch may be on the disk.
   if (!scan.ok() || house_->log.condition() == ports::LogCondition::poisoned) return;
-  std::size_t settles = 0;
-  for (const auto& listed : *scan) {
-    const auto whose =
-        protocol::whose_branch(listed.format_id, listed.gtrid, listed.bqual, coordinator_id_, participant_.name());
+  ASSENT_FAILPOINT(sweep_scanned);
+  auto orphans = orphans_in(*scan);
+  if (orphans.size() > kSettlesMax) {
+    more_ = true;
+    std::sort(orphans.begin(), orphans.end());
+    const auto from = std::find_if(orphans.begin(), orphans.end(), [&](const auto& o) { return o.first >= next_; });
+    std::rotate(orphans.begin(), from, orphans.end());
+    next_ = orphans[kSettlesMax].first;
+    orphans.resize(kSettlesMax);
+  }
+  for (const auto& orphan : orphans) settle(orphan);
+}
+
+std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::ListedXid>& listed) const {
+  std::vector<Orphan> orphans;
+  for (const auto& [format_id, gtrid, bqual] : listed) {
+    const auto whose = protocol::whose_branch(format_id, gtrid, bqual, coordinator_id_, participant_.name());
     if (whose != protocol::Whose::here) continue;
-    const auto parts = protocol::parse_gtrid(listed.gtrid);
+    const auto parts = protocol::parse_gtrid(gtrid);
     ASSENT_CHECK(parts.has_value());
-    switch (protocol::recovery_act(whose, known(listed.gtrid), era(parts->epoch), parts->protocol)) {
+    switch (protocol::recovery_act(whose, known(gtrid), era(parts->epoch), parts->protocol)) {
       case protocol::Act::leave: break;
       case protocol::Act::alarm:
         spdlog::critical(
             "{} at '{}' is of an epoch that this log has not seen ({} to {}): another log of the coordinator "
             "'{}' decided it, or another process uses that identity. The branch is left alone",
-            listed.gtrid, participant_.name(), first_epoch_, epoch_, coordinator_id_);
+            gtrid, participant_.name(), first_epoch_, epoch_, coordinator_id_);
         break;
       case protocol::Act::await_quorum:
-        spdlog::warn("{} at '{}' is a three-phase branch without a known outcome; it is left alone", listed.gtrid,
+        spdlog::warn("{} at '{}' is a three-phase branch without a known outcome; it is left alone", gtrid,
                      participant_.name());
         break;
-      case protocol::Act::commit:
-        if (++settles > kSettlesMax) return;
-        commit(listed);
-        break;
-      case protocol::Act::roll_back:
-        if (++settles > kSettlesMax) return;
-        roll_back(listed);
-        break;
+      case protocol::Act::commit: orphans.push_back({{gtrid, bqual}, protocol::Decided::commit}); break;
+      case protocol::Act::roll_back: orphans.push_back({{gtrid, bqual}, protocol::Decided::rollback}); break;
     }
   }
+  return orphans;
 }
 
 protocol::Known Sweeper::known(const std::string& gtrid) const {
@@ -73,33 +86,49 @@ protocol::Era Sweeper::era(std::uint32_t epoch) const {
   return epoch < epoch_ ? protocol::Era::past : protocol::Era::current;
 }
 
-// Mostly it has committed and ended since the scan was made; then nothing of it is found any more, and its row may be
-// purged. One that is still there came back with its server's restart.
-void Sweeper::commit(const ports::ListedXid& listed) {
+void Sweeper::settle(const Orphan& orphan) {
   ++under_way_;
-  participant_.settle({listed.gtrid, listed.bqual}, protocol::Decided::commit, true,
-                      [self = shared_from_this()](const ports::SettleReport&) { self->one_done(); });
-}
-
-void Sweeper::roll_back(const ports::ListedXid& listed) {
-  ++under_way_;
-  participant_.settle({listed.gtrid, listed.bqual}, protocol::Decided::rollback, true,
-                      [self = shared_from_this(), gtrid = listed.gtrid](const ports::SettleReport& report) {
-                        const auto& name = self->participant_.name();
-                        if (report.finding == protocol::Finding::rolled_back) {
-                          ++self->house_->orphans_rolled_back;
-                          spdlog::info("{} at '{}': rolled back, no decision covers it (presumed abort)", gtrid, name);
-                        } else if (report.finding != protocol::Finding::ambiguous) {
-                          spdlog::warn("{} at '{}': no decision covers it, but rolling it back found {}: {}", gtrid,
-                                       name, to_string(report.finding), report.detail);
-                        }
+  participant_.settle(orphan.first, orphan.second, true,
+                      [self = shared_from_this(), orphan](const ports::SettleReport& report) {
+                        self->on_settled(orphan, report);
                         self->one_done();
                       });
 }
 
+void Sweeper::on_settled(const Orphan& orphan, const ports::SettleReport& report) {
+  if (report.finding == protocol::Finding::ambiguous) {
+    ++house_->orphan_retries;
+    return;
+  }
+  progressed_ = true;
+  const auto& [xid, decided] = orphan;
+  if (decided == protocol::Decided::commit) {
+    // Mostly it had committed and ended since the scan was made; then nothing of it is found any more, and its row may
+    // be purged. One that is really there came back with its server's restart.
+    if (report.finding == protocol::Finding::committed) ++house_->orphans_committed;
+    return;
+  }
+  if (report.finding == protocol::Finding::rolled_back) {
+    ASSENT_FAILPOINT(orphan_rolled_back);
+    ++house_->orphans_rolled_back;
+    spdlog::info("{} at '{}': rolled back, no decision covers it (presumed abort)", xid.gtrid, participant_.name());
+    return;
+  }
+  spdlog::warn("{} at '{}': no decision covers it, but rolling it back found {}: {}", xid.gtrid, participant_.name(),
+               to_string(report.finding), report.detail);
+}
+
 void Sweeper::one_done() {
-  const auto before = under_way_.fetch_sub(1);
-  ASSENT_CHECK(before > 0);
+  auto left = under_way_.load();
+  while (left > 1 && !under_way_.compare_exchange_weak(left, left - 1)) {
+  }
+  if (left > 1) return;
+  // The last: nothing else of this sweep runs, and no other begins before the count is 0.
+  ASSENT_CHECK(left == 1);
+  const bool reached_its_bound = more_.exchange(false);
+  const bool again = progressed_.exchange(false) && reached_its_bound;
+  under_way_ = 0;
+  if (again) sweep();
 }
 
 }  // namespace assent::coordinator

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/house.hpp"
@@ -16,10 +17,12 @@ namespace assent::coordinator {
 /// and settles them by the table of protocol/recovery.hpp. Once is not enough: a prepare that was running when its
 /// process died can finish after a scan, and MariaDB was seen to bring acknowledged rollbacks back at its restart.
 ///
-/// At most one scan and kSettlesMax settlings are under way per participant. Thread safe.
+/// At most one scan and kSettlesMax settlings are under way per participant. A sweep that reached that bound and
+/// settled something is followed by the next at once, which begins where it ended, so that none starves behind those
+/// that cannot be settled now. Thread safe.
 class Sweeper : public std::enable_shared_from_this<Sweeper> {
  public:
-  /// Orphans settled per scan; the rest waits for the next one.
+  /// Orphans settled per scan.
   static constexpr std::size_t kSettlesMax = 256;
 
   /// `first_epoch`: the first of this log. What an older log decided, nobody here knows.
@@ -30,11 +33,15 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   void sweep();
 
  private:
+  using Orphan = std::pair<protocol::Xid, protocol::Decided>;
+
   void on_scan(const Result<std::vector<ports::ListedXid>>& scan);
+  /// What the table says to settle. The rest is left, or alarmed about, here.
+  std::vector<Orphan> orphans_in(const std::vector<ports::ListedXid>& listed) const;
+  void settle(const Orphan& orphan);
+  void on_settled(const Orphan& orphan, const ports::SettleReport& report);
   protocol::Known known(const std::string& gtrid) const;
   protocol::Era era(std::uint32_t epoch) const;
-  void commit(const ports::ListedXid& listed);
-  void roll_back(const ports::ListedXid& listed);
   void one_done();
 
   const std::shared_ptr<House> house_;
@@ -43,6 +50,9 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   const std::uint32_t epoch_;
   ports::Participant& participant_;
   std::atomic<std::size_t> under_way_{0};  ///< Steps of the running sweep that are not done; 0: none runs.
+  std::atomic<bool> more_{false};          ///< The running sweep reached its bound.
+  std::atomic<bool> progressed_{false};    ///< It settled something.
+  protocol::Xid next_;                     ///< Where the next sweep begins. Touched by the running one only.
 };
 
 }  // namespace assent::coordinator

@@ -82,7 +82,7 @@ class Runner {
     if (config_.proof_rows) add_proof();
     const Escape escape = [this](std::string_view text) { return session_.escape(text); };
     for (std::size_t i = 0; i < scanned_.size(); ++i) {
-      append_bound(packet_.add(Step::statement, i), *scanned_[i], work_.branch.statements[i].args, escape);
+      append_bound(packet_.add(Step::statement, i), *scanned_[i], work_.branch->statements[i].args, escape);
       add_count(i);
     }
     packet_.add(Step::xa_end).append("XA END ").append(xid_);
@@ -91,7 +91,7 @@ class Runner {
 
   bool may_be_refused_after() const {
     for (std::size_t i = 0; i < scanned_.size(); ++i) {
-      if (work_.branch.statements[i].expect_affected || scanned_[i]->verb == Verb::read) return true;
+      if (work_.branch->statements[i].expect_affected || scanned_[i]->verb == Verb::read) return true;
       if (scanned_[i]->returns_rows) return true;
     }
     return false;
@@ -208,7 +208,7 @@ class Runner {
       return cause;
     }
     for (std::size_t i = 0; i < results_.size(); ++i) {
-      const auto& expected = work_.branch.statements[i].expect_affected;
+      const auto& expected = work_.branch->statements[i].expect_affected;
       const auto affected = results_[i].affected;
       if (!expected || (affected >= expected->min && affected <= expected->max)) continue;
       cause.statement = static_cast<std::uint32_t>(i);
@@ -283,6 +283,7 @@ class Runner {
     run.vote.cause = cause_of(error, result);
     run.vote.kind = Vote::Kind::refused;
     const auto at = packet_.step(result.answers.size());
+    run.vote.duplicate_xid = at == Step::xa_start && error.number == errnos::kXaDuplicateXid;
     // A pending isolation level, or a branch of the same name on this session: not worth telling apart.
     if (at == Step::settings || at == Step::xa_start) return run;
     // XA END answers with an error of its own after a deadlock, and still ends the branch.
@@ -310,7 +311,7 @@ class Runner {
 
 BranchRun run_branch(Session& session, const Config& config, const ports::BranchWork& work,
                      const ScannedBranch& statements, RunOptions options) {
-  ASSENT_CHECK(statements.size() == work.branch.statements.size());
+  ASSENT_CHECK(statements.size() == work.branch->statements.size());
   return Runner(session, config, work, statements, options).run();
 }
 

@@ -27,7 +27,7 @@ struct Config {
 
   std::chrono::milliseconds connect_timeout{3'000};      ///< Rounded up to seconds.
   std::chrono::milliseconds reconnect_pause_min{100};    ///< Doubles at each failure, with jitter,
-  std::chrono::milliseconds reconnect_pause_max{5'000};  ///< up to this.
+  std::chrono::milliseconds reconnect_pause_max{1'000};  ///< up to this.
   /// How long the server may stay silent during a branch before its connection is given up for lost. Above the longest
   /// deadline, by which a branch's statements are killed: this one is for a server that hangs.
   std::chrono::milliseconds answer_timeout{330'000};

@@ -18,8 +18,9 @@ using State = ParticipantInfo::State;
 constexpr std::chrono::milliseconds kLookEvery{500};
 /// How often the owner row is read while up.
 constexpr std::chrono::milliseconds kClaimLookEvery{1'000};
-/// How long enrolment waits for one killed session of a predecessor before it tries again later.
+/// How long enrolment waits for the killed sessions of predecessors before it tries again later.
 constexpr std::chrono::milliseconds kPredecessorLeavesMax{2'000};
+static_assert(kPredecessorLeavesMax > kLeavesUnseenIn);
 
 }  // namespace
 
@@ -265,14 +266,20 @@ Control::Progress Control::bring_up(std::string& reason) {
 // The claim shows that they are dead or have lost the right to settle anything. Their connections can outlive them for
 // seconds, with a branch each: as long as one does, MariaDB says OK to others and commits nothing.
 Control::Progress Control::send_predecessors_away(std::string& reason) {
-  auto living = living_predecessors(*session_, config_);
-  if (const auto* error = std::get_if<SqlError>(&living)) return reason = describe(*error), Progress::down;
-  for (const auto& who : std::get<0>(living)) {
-    spdlog::warn("participant {}: ending connection {} of an earlier process", config_.name, who.id);
-    const auto left = make_leave(*session_, who, kPredecessorLeavesMax);
-    if (const auto* error = std::get_if<SqlError>(&left)) return reason = describe(*error), Progress::down;
-    if (!std::get<bool>(left)) {
-      reason = "connection " + std::to_string(who.id) + " of an earlier process does not end";
+  auto staying = staying_predecessors(*session_, config_);
+  if (const auto* error = std::get_if<SqlError>(&staying)) return reason = describe(*error), Progress::down;
+  std::vector<Leaving> leaving;
+  for (auto& [who, presence] : std::get<0>(staying)) {
+    if (presence == Presence::connected) {
+      spdlog::warn("participant {}: ending connection {} of an earlier process", config_.name, who.id);
+    }
+    leaving.push_back({std::move(who)});
+  }
+  make_leave(*session_, leaving, kPredecessorLeavesMax);
+  for (const auto& one : leaving) {
+    if (one.error) return reason = describe(*one.error), Progress::down;
+    if (!one.left()) {
+      reason = "connection " + std::to_string(one.who.id) + " of an earlier process " + words(one.presence);
       return Progress::down;
     }
   }

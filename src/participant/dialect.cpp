@@ -17,6 +17,8 @@ constexpr Dialect kMariadb = {
         "(SELECT UNIX_TIMESTAMP()-VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME='UPTIME')",
     .recover = "XA RECOVER",
     .read_nowait = "LOCK IN SHARE MODE NOWAIT",
+    .engine_status = "SHOW ENGINE INNODB STATUS",
+    .prepared_stays = true,
 };
 
 constexpr Dialect kMysql = {
@@ -28,6 +30,8 @@ constexpr Dialect kMysql = {
         "(SELECT UNIX_TIMESTAMP()-VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME='Uptime')",
     .recover = "XA RECOVER CONVERT XID",
     .read_nowait = "FOR SHARE NOWAIT",
+    .engine_status = "SHOW ENGINE INNODB STATUS",
+    .prepared_stays = false,
 };
 
 }  // namespace

@@ -19,7 +19,9 @@ struct Dialect {
   const char*
       start_seconds;    ///< An expression: when the server started, in seconds since 1970. The same in every session.
   const char* recover;  ///< XA RECOVER in a form that keeps binary XIDs: columns format, lengths, data.
-  const char* read_nowait;  ///< Ends a SELECT that locks and does not wait.
+  const char* read_nowait;    ///< Ends a SELECT that locks and does not wait.
+  const char* engine_status;  ///< The third column lists InnoDB's transactions; needs the privilege PROCESS.
+  bool prepared_stays;        ///< With its session, until that has left the engine. Else it is detached at once.
 };
 
 /// By the version text that the server greets with. Nothing fits both: MariaDB says so.

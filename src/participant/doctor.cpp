@@ -4,6 +4,7 @@
 #include <map>
 
 #include "participant/participant.hpp"
+#include "participant/presence.hpp"
 #include "participant/schema.hpp"
 
 namespace assent::participant {
@@ -30,7 +31,8 @@ class Doctor {
     durability();
     detach();
     limits();
-    for (const auto look : {&Doctor::recover_privilege, &Doctor::schema, &Doctor::pooler, &Doctor::engines}) {
+    for (const auto look :
+         {&Doctor::recover_privilege, &Doctor::process_privilege, &Doctor::schema, &Doctor::pooler, &Doctor::engines}) {
       if (auto error = (this->*look)()) return std::move(*error);
     }
     return std::move(findings_);
@@ -136,6 +138,29 @@ class Doctor {
     if (result.error && result.error->lost) return result.error;
     check("xa_recover", !result.error, Grade::refusal, result.error ? describe(*result.error) : "XA RECOVER works",
           mysql() ? "GRANT XA_RECOVER_ADMIN ON *.* TO '" + config_.user + "'@'%'" : "let the account run XA RECOVER");
+    return std::nullopt;
+  }
+
+  // Only a warning: what goes wrong without it is rare, is never taken for a commit, and is shown as in doubt.
+  Failure process_privilege() {
+    auto result = session_.run(session_.dialect().engine_status);
+    if (result.error && result.error->lost) return result.error;
+    const bool stays = session_.dialect().prepared_stays;
+    const std::string unseen = std::string("other accounts' connections") + (stays ? " and the engine's status" : "");
+    std::string seen = unseen + " can be seen";
+    if (result.error) {
+      seen = unseen + " cannot be seen: " + describe(*result.error);
+      if (stays) seen += "; a branch settled after a crash may stay locked until the server's restart";
+    }
+    check("process_privilege", !result.error, Grade::warning, std::move(seen),
+          "GRANT PROCESS ON *.* TO '" + config_.user + "'@'%'");
+    if (result.error || !stays) return std::nullopt;
+    const auto& rows = result.answers.front().rows->rows;
+    const bool whole = !rows.empty() && connections_in(text_of(rows.front().at(2)));
+    check("engine_status", whole, Grade::warning,
+          whole ? "SHOW ENGINE INNODB STATUS is whole" : "SHOW ENGINE INNODB STATUS is over 1 MiB and cut",
+          "SET GLOBAL innodb_status_output_locks = OFF; while it is cut, lost sessions are given a second to leave "
+          "unseen");
     return std::nullopt;
   }
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "participant/schema.hpp"
+#include "participant/presence.hpp"
 
 namespace assent::participant {
 

@@ -126,7 +126,7 @@ void Pool::do_task(Worker& worker, BranchTask task) {
 }
 
 Vote Pool::vote_on(Worker& worker, const BranchTask& task, bool& holds) {
-  auto scanned = cache_.scan(task.work.branch);
+  auto scanned = cache_.scan(*task.work.branch);
   worker.reusable = worker.session != nullptr;
   if (!scanned) return refuse(config_.name, scanned.error().what, false);
   if (!health_.serving()) return refuse(config_.name, why_not(config_, health_), true);
@@ -280,22 +280,58 @@ void Pool::release(Worker& worker) {
 }
 
 void Pool::settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports::Done<SettleReport> done) {
-  OwnerTrace owner;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = lost_.find(work.xid); found != lost_.end()) owner.connection = found->second;
+    elsewhere_.push_back({std::move(work), first_reply, std::move(done)});
+    if (std::exchange(batch_posted_, true)) return;
   }
-  control_.post([this, work = std::move(work), owner = std::move(owner), first_reply, done = std::move(done)](
-                    Session* session, const std::string& why) mutable {
-    if (!session) return done({Finding::ambiguous, why});
-    owner.predecessors_left = control_.predecessors_left();
-    owner.of_predecessor = control_.is_of_predecessor(work.xid.gtrid);
-    auto report = settle_without_owner(*session, config_, work, owner, first_reply);
+  post_batch();
+}
+
+void Pool::post_batch() {
+  control_.post([this](Session* session, const std::string& why) { settle_batch(session, why); });
+}
+
+void Pool::settle_batch(Session* session, const std::string& why) {
+  std::vector<SettleElsewhere> batch;
+  std::vector<ports::Done<SettleReport>> dones;
+  bool more = false;
+  {
+    const std::lock_guard lock(mutex_);
+    // Without a session nothing is asked of the server: then all are answered.
+    const auto count = session ? std::min(elsewhere_.size(), kSettleBatchMax) : elsewhere_.size();
+    batch.reserve(count);
+    dones.reserve(count);
+    while (batch.size() < count) {
+      auto& [work, first_reply, done] = elsewhere_.front();
+      OwnerTrace owner;
+      if (const auto found = lost_.find(work.xid); found != lost_.end()) owner.connection = found->second;
+      batch.push_back({std::move(work), std::move(owner), first_reply});
+      dones.push_back(std::move(done));
+      elsewhere_.pop_front();
+    }
+    more = batch_posted_ = !elsewhere_.empty();
+  }
+  if (more) post_batch();
+  if (!session) {
+    for (auto& done : dones) done({Finding::ambiguous, why});
+    return;
+  }
+  const bool predecessors_left = control_.predecessors_left();
+  for (auto& one : batch) {
+    one.owner.predecessors_left = predecessors_left;
+    one.owner.of_predecessor = control_.is_of_predecessor(one.work.xid.gtrid);
+  }
+  const auto stopping = [this] {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
+  };
+  settle_without_owners(*session, config_, batch, stopping, [&](std::size_t place, SettleReport report) {
     if (report.finding != Finding::ambiguous && report.finding != Finding::hazard) {
       const std::lock_guard lock(mutex_);
-      lost_.erase(work.xid);
+      lost_.erase(batch[place].work.xid);
     }
-    done(std::move(report));
+    dones[place](std::move(report));
   });
 }
 

@@ -43,6 +43,9 @@ class Pool {
   void stop();
 
   static constexpr std::chrono::milliseconds kStopPatience{3'000};
+  /// Settlings without the owner that share one look at the server. What waits beyond them lets other tasks of the
+  /// control thread go first.
+  static constexpr std::size_t kSettleBatchMax = 256;
 
   std::uint32_t connected() const;
   std::uint32_t in_flight() const;
@@ -58,6 +61,12 @@ class Pool {
     ports::Done<ports::SettleReport> done;
   };
   using Task = std::variant<BranchTask, SettleTask>;
+  /// One that its owner cannot settle.
+  struct ElsewhereTask {
+    SettleWork work;
+    protocol::Reply first_reply = protocol::Reply::none;
+    ports::Done<ports::SettleReport> done;
+  };
 
   struct Worker {
     std::condition_variable wake;
@@ -91,6 +100,8 @@ class Pool {
   void drop_session(Worker& worker);
   void release(Worker& worker);
   void settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports::Done<ports::SettleReport> done);
+  void post_batch();
+  void settle_batch(Session* session, const std::string& why);
   std::vector<ConnectionIdentity> overdue();
 
   const Config& config_;
@@ -106,6 +117,9 @@ class Pool {
   std::map<protocol::Xid, Worker*> by_xid_;
   /// Connections that ran a branch and were lost with it; until the branch is settled.
   std::map<protocol::Xid, ConnectionIdentity> lost_;
+  /// To be settled by the control thread, as many as it can take at once: one attempt per branch at most.
+  std::deque<ElsewhereTask> elsewhere_;
+  bool batch_posted_ = false;  ///< The control thread has been asked to look into `elsewhere_`, and has not yet.
   bool stopping_ = false;
   Killer killer_;
 };

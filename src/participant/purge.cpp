@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "ports/participant.hpp"
+
 namespace assent::participant {
 namespace {
 
 /// Rows read, and deleted, in one statement.
 constexpr std::size_t kRowsPerDelete = 500;
+static_assert(ports::Participant::kPurgedRowsMax % kRowsPerDelete == 0);
 
 }  // namespace
 
@@ -17,7 +20,7 @@ std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config
   const auto low = std::max(from, prefix);
   const auto high = std::min(to, prefix_end);
   std::uint64_t purged = 0;
-  for (auto after = low; after < high;) {
+  for (auto after = low; after < high && purged < ports::Participant::kPurgedRowsMax;) {
     const auto found = session.run(
         "SELECT gtrid,branch FROM " + config.schema + ".proof WHERE gtrid>=" + quoted(session, after) + " AND gtrid<" +
         quoted(session, high) + " ORDER BY gtrid,branch LIMIT " + std::to_string(kRowsPerDelete));

@@ -9,9 +9,9 @@
 
 namespace assent::participant {
 
-/// Deletes the rows of proof with `from` <= gtrid < `to` that are this coordinator's, and gives how many there were.
-/// Never waits for a running branch's row, whatever lies beside the range: the keys are read without locks, and each is
-/// deleted by its whole key. (A DELETE over the range itself would lock the first row behind it.)
+/// As ports::Participant::purge_proofs() says: the rows of proof with `from` <= gtrid < `to` that are this
+/// coordinator's. Never waits for a running branch's row, whatever lies beside the range: the keys are read without
+/// locks, and each is deleted by its whole key. (A DELETE over the range itself would lock the first row behind it.)
 std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config& config, const std::string& from,
                                                   const std::string& to);
 

@@ -78,11 +78,6 @@ std::string unhex(std::string_view text) {
   return bytes;
 }
 
-// A restart within the same second is not told apart from none; connection numbers are then told apart by their hosts.
-bool same_start(std::int64_t a, std::int64_t b) {
-  return a - b <= 1 && b - a <= 1;
-}
-
 }  // namespace
 
 std::uint64_t process_instance() {
@@ -125,7 +120,7 @@ Failure ensure_schema(Session& session, const Config& config) {
 std::string schema_grants(const Session& session, const Config& config) {
   std::string sql = "CREATE DATABASE IF NOT EXISTS " + config.schema +
                     "; GRANT CREATE, SELECT, INSERT, UPDATE, DELETE ON " + config.schema + ".* TO '" + config.user +
-                    "'@'%';";
+                    "'@'%'; GRANT PROCESS ON *.* TO '" + config.user + "'@'%';";
   if (session.dialect().kind == ServerKind::mysql)
     sql += " GRANT XA_RECOVER_ADMIN ON *.* TO '" + config.user + "'@'%';";
   return sql;
@@ -298,23 +293,28 @@ Failure register_session(Session& session, const Config& config, const std::opti
       false};
 }
 
-std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Session& session, const Config& config) {
-  auto result = session.run("SELECT s.connection,s.host,s.server_start FROM " + table(config, "session") +
-                            " s JOIN information_schema.PROCESSLIST p ON p.ID=s.connection WHERE s.coordinator='" +
-                            config.coordinator_id + "' AND s.instance<>" + std::to_string(process_instance()) +
-                            " AND CONVERT(p.HOST USING utf8mb4)=CONVERT(s.host USING utf8mb4) COLLATE utf8mb4_bin");
+std::variant<std::vector<Predecessor>, SqlError> staying_predecessors(Session& session, const Config& config) {
+  auto result =
+      session.run("SELECT connection,host,server_start FROM " + table(config, "session") + " WHERE coordinator='" +
+                  config.coordinator_id + "' AND instance<>" + std::to_string(process_instance()));
   if (result.error) {
     if (result.error->number == errnos::kUnknownDatabase || result.error->number == errnos::kNoSuchTable) {
-      return std::vector<ConnectionIdentity>();
+      return std::vector<Predecessor>();
     }
     return std::move(*result.error);
   }
-  std::vector<ConnectionIdentity> living;
+  std::vector<ConnectionIdentity> registered;
   for (const auto& row : rows_of(result).rows) {
-    ConnectionIdentity who{static_cast<std::uint64_t>(int_of(row[0])), text_of(row[1]), int_of(row[2])};
-    if (same_start(who.server_start_s, session.identity().server_start_s)) living.push_back(std::move(who));
+    registered.push_back({static_cast<std::uint64_t>(int_of(row[0])), text_of(row[1]), int_of(row[2])});
   }
-  return living;
+  auto looked = look_for(session, registered);
+  if (auto* error = std::get_if<SqlError>(&looked)) return std::move(*error);
+  std::vector<Predecessor> staying;
+  for (std::size_t i = 0; i < registered.size(); ++i) {
+    const auto presence = std::get<0>(looked)[i];
+    if (presence != Presence::gone) staying.push_back({std::move(registered[i]), presence});
+  }
+  return staying;
 }
 
 Failure forget_predecessors(Session& session, const Config& config) {
@@ -322,14 +322,6 @@ Failure forget_predecessors(Session& session, const Config& config) {
       .run("DELETE FROM " + table(config, "session") + " WHERE coordinator='" + config.coordinator_id +
            "' AND instance<>" + std::to_string(process_instance()) + " AND account=" + quoted(session, config.user))
       .error;
-}
-
-std::variant<bool, SqlError> is_connected(Session& session, const ConnectionIdentity& who) {
-  if (!same_start(who.server_start_s, session.identity().server_start_s)) return false;
-  auto result = session.run("SELECT HOST FROM information_schema.PROCESSLIST WHERE ID=" + std::to_string(who.id));
-  if (result.error) return std::move(*result.error);
-  const auto& rows = rows_of(result).rows;
-  return !rows.empty() && text_of(rows.front()[0]) == who.host;
 }
 
 }  // namespace assent::participant

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "participant/config.hpp"
+#include "participant/presence.hpp"
 #include "participant/session.hpp"
 #include "ports/participant.hpp"
 
@@ -63,13 +64,16 @@ std::variant<bool, SqlError> holds_claim(Session& session, const Config& config)
 /// Puts this session into the session table, in place of `before`. Fails when the owner row names another process.
 Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before);
 
-/// The connections that other processes with this identity have registered, and that still live. An account without the
-/// privilege PROCESS sees only its own.
-std::variant<std::vector<ConnectionIdentity>, SqlError> living_predecessors(Session& session, const Config& config);
-/// Forgets all registered connections of other processes with this identity and account.
-Failure forget_predecessors(Session& session, const Config& config);
+/// A connection that another process with this identity has registered.
+struct Predecessor {
+  ConnectionIdentity who;
+  Presence presence = Presence::connected;
+};
 
-/// Whether the connection is in the server's process list.
-std::variant<bool, SqlError> is_connected(Session& session, const ConnectionIdentity& who);
+/// Those that are not gone. An account without the privilege PROCESS sees only its own.
+std::variant<std::vector<Predecessor>, SqlError> staying_predecessors(Session& session, const Config& config);
+/// Forgets all registered connections of other processes with this identity and account. All must be gone: nobody finds
+/// them in the engine without their numbers.
+Failure forget_predecessors(Session& session, const Config& config);
 
 }  // namespace assent::participant

@@ -15,6 +15,7 @@
 #include <mutex>
 
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 #include "participant/socket_handle.hpp"
 
 namespace assent::participant {
@@ -192,6 +193,7 @@ Session::Opened Session::open(const Config& config, Purpose purpose) {
   } catch (const std::exception& e) {
     return to_error(e);
   }
+  session->is_control_ = purpose == Purpose::control;
   session->dialect_ = &dialect_of(session->version_);
   if (auto error = session->set_up(config, purpose)) return std::move(*error);
   return session;
@@ -256,6 +258,12 @@ PacketResult Session::run(const std::string& packet, std::size_t statements, Row
     result.error = SqlError{2006, "HY000", "the connection was lost before", true};
     return result;
   }
+  const auto cut = [&] {
+    shut_down();
+    result = {};
+    result.error = note({2013, "HY000", "the connection was cut", true});
+  };
+  if (ASSENT_FAILS_AT(packet_unsent, shown_as(packet))) return cut(), result;
   result.answers.reserve(statements);
   try {
     auto& statement = *connection_->statement;
@@ -280,6 +288,7 @@ PacketResult Session::run(const std::string& packet, std::size_t statements, Row
     result.error = note(to_error(e));
   }
   last_used_ = base::SteadyClock::now();
+  if (ASSENT_FAILS_AT(packet_answered, shown_as(packet))) cut();
   return result;
 }
 

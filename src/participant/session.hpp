@@ -85,6 +85,8 @@ class Session {
   std::optional<SqlError> set_up(const Config& config, Purpose purpose);
   void read_rows(Rows& rows, RowBudget& left, bool& over);
   SqlError note(SqlError error);
+  /// What failpoints see of it.
+  std::string shown_as(const std::string& packet) const { return (is_control_ ? "control:" : "branches:") + packet; }
 
   std::unique_ptr<Connection> connection_;
   const Dialect* dialect_ = nullptr;
@@ -92,6 +94,7 @@ class Session {
   std::string version_;
   std::size_t packet_bytes_max_ = 0;
   base::SteadyTime last_used_{};
+  bool is_control_ = false;
   bool lost_ = false;
 };
 

@@ -1,9 +1,12 @@
 #include "participant/settler.hpp"
 
 #include <algorithm>
+#include <set>
 #include <thread>
+#include <utility>
 
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 #include "participant/schema.hpp"
 
 namespace assent::participant {
@@ -70,145 +73,295 @@ const char* words(Proof proof) {
 }
 
 std::string words(const Observation& seen) {
-  return std::string(words(seen.reply)) + "; " + words(seen.listed) + "; " + words(seen.proof) +
-         (seen.owner == Owner::alive ? "; its session still lives" : "");
+  return std::string(words(seen.reply)) + "; " + words(seen.listed) + "; " + words(seen.proof);
 }
 
-/// One attempt without the owner.
-class Attempt {
- public:
-  Attempt(Session& control, const Config& config, const SettleWork& work, const OwnerTrace& owner, Reply first_reply)
-      : control_(control), config_(config), work_(work), trace_(owner) {
-    seen_.decided = work.decided;
-    seen_.known_prepared = work.known_prepared;
-    seen_.reply = first_reply;
-    seen_.proof = config.proof_rows ? Proof::not_read : Proof::not_kept;
+// The table's judgement, unless a test takes a safeguard away to show what becomes of the money without it.
+Finding judged(const Observation& seen) {
+  const auto finding = protocol::judge(seen);
+  if (seen.decided != Decided::commit) return finding;
+  const bool on_trust = (finding == Finding::hazard && ASSENT_FAILS_AT(without_proof_check)) ||
+                        (seen.reply == Reply::unknown_xid && ASSENT_FAILS_AT(without_doubt_of_nota)) ||
+                        (seen.reply == Reply::ok_other && ASSENT_FAILS_AT(without_doubt_of_other_ok));
+  return on_trust ? Finding::committed : finding;
+}
+
+/// One attempt without the owner, as far as it has come.
+struct Attempt {
+  Attempt(const SettleElsewhere& asked, std::size_t its_place, const Config& config)
+      : work(asked.work), owner(asked.owner), place(its_place) {
+    seen.decided = work.decided;
+    seen.known_prepared = work.known_prepared;
+    seen.reply = asked.first_reply;
+    seen.proof = config.proof_rows ? Proof::not_read : Proof::not_kept;
   }
 
-  ports::SettleReport run() {
-    // The order matters: nobody else may touch the branch before its owner has left; the list is read after the reply,
-    // and the row after the list.
-    if (look_for_owner() && read_list() && act() && config_.proof_rows) read_proof();
-    ports::SettleReport report;
-    report.finding = protocol::judge(seen_);
-    report.detail = words(seen_);
-    if (error_) report.detail += "; " + describe(*error_);
-    return report;
+  bool needs_fence() const {
+    const bool may_still_arrive =
+        work.decided == Decided::one_phase || (work.decided == Decided::rollback && !seen.known_prepared);
+    return may_still_arrive && seen.listed == Listed::no;
+  }
+
+  std::string key() const {
+    const auto branch = protocol::parse_bqual(work.xid.bqual);
+    ASSENT_CHECK(branch);
+    return "gtrid='" + work.xid.gtrid + "' AND branch=" + std::to_string(branch->branch);
+  }
+
+  const SettleWork& work;
+  const OwnerTrace& owner;
+  std::size_t place;
+  Observation seen;
+  Presence presence = Presence::gone;  ///< Of its owner, or of one that may be.
+  std::optional<SqlError> error;
+  bool over = false;        ///< Nothing more is to be seen of it.
+  bool broken_off = false;  ///< By a lost connection or a stop: what was seen so far settles nothing.
+};
+
+using Group = std::vector<Attempt*>;
+
+/// One attempt for each branch of a batch, without their owners. For each one the order matters: nobody else may touch
+/// it before its owner has left; the list is read after the reply, and the row after the list.
+class Batch {
+ public:
+  Batch(Session& control, const Config& config, std::span<const SettleElsewhere> asked,
+        const std::function<bool()>& stopping, const std::function<void(std::size_t, ports::SettleReport)>& report)
+      : control_(control), config_(config), stopping_(stopping), report_(report) {
+    attempts_.reserve(asked.size());
+    for (const auto& one : asked) attempts_.emplace_back(one, attempts_.size(), config);
+  }
+
+  void run() {
+    Group ready;
+    Group owned;
+    std::vector<Leaving> owners;
+    for (auto& attempt : attempts_) {
+      if (attempt.owner.connection) {
+        owned.push_back(&attempt);
+        owners.push_back({*attempt.owner.connection});
+      } else {
+        look_for_predecessors(attempt);
+        ready.push_back(&attempt);
+      }
+    }
+    // All are killed before any is waited for, and the other branches do not wait with them.
+    make_leave(control_, owners, milliseconds{0});
+    Group slow;
+    std::vector<Leaving> staying;
+    for (std::size_t i = 0; i < owned.size(); ++i) {
+      if (owners[i].left()) {
+        owned[i]->seen.owner = Owner::gone;
+        ready.push_back(owned[i]);
+      } else {
+        slow.push_back(owned[i]);
+        staying.push_back(std::move(owners[i]));
+      }
+    }
+    settle(std::move(ready));
+    make_leave(control_, staying, stopping_() ? milliseconds{0} : kOwnerLeavesMax);
+    for (std::size_t i = 0; i < slow.size(); ++i) note_owner(*slow[i], std::move(staying[i]));
+    settle(std::move(slow));
   }
 
  private:
-  bool failed(SqlError error) {
-    error_ = std::move(error);
+  void fail(Attempt& attempt, SqlError error) {
+    attempt.over = true;
+    attempt.broken_off = attempt.broken_off || error.lost;
+    attempt.error = std::move(error);
+  }
+
+  // Asked before each statement about one branch: the rest of a batch must not hold up a stop.
+  bool goes_on(Attempt& attempt) {
+    if (attempt.over) return false;
+    if (!stopping_()) return true;
+    attempt.over = attempt.broken_off = true;
     return false;
   }
 
-  bool look_for_owner() {
-    if (trace_.connection) {
-      auto left = make_leave(control_, *trace_.connection, kOwnerLeavesMax);
-      if (auto* error = std::get_if<SqlError>(&left)) return failed(std::move(*error));
-      seen_.owner = std::get<bool>(left) ? Owner::gone : Owner::alive;
-      return seen_.owner == Owner::gone;
-    }
-    // A branch of this process that no session of it holds, and none was lost with: it never ran, or came back.
-    if (trace_.predecessors_left && !trace_.of_predecessor) return true;
-    if (trace_.predecessors_left) {
-      seen_.owner = Owner::gone;
-      return true;
-    }
-    auto living = living_predecessors(control_, config_);
-    if (auto* error = std::get_if<SqlError>(&living)) return failed(std::move(*error));
-    const bool none = std::get<0>(living).empty();
-    seen_.owner = none ? Owner::gone : Owner::alive;
-    return none;
+  void note_owner(Attempt& attempt, Leaving owner) {
+    if (owner.error) return fail(attempt, std::move(*owner.error));
+    note_presence(attempt, owner.presence);
   }
 
-  bool read_list() {
-    seen_.listed = Listed::not_read;
-    auto listed = list_xids(control_);
-    if (auto* error = std::get_if<SqlError>(&listed)) return failed(std::move(*error));
-    const auto& rows = std::get<0>(listed);
-    const ports::ListedXid wanted{protocol::kFormatId, work_.xid.gtrid, work_.xid.bqual};
-    const bool found = std::find(rows.begin(), rows.end(), wanted) != rows.end();
-    seen_.listed = found ? Listed::yes : Listed::no;
-    if (found) seen_.known_prepared = true;
-    return true;
+  void note_presence(Attempt& attempt, Presence presence) {
+    const bool gone = presence == Presence::gone;
+    attempt.presence = presence;
+    attempt.seen.owner = gone ? Owner::gone : Owner::alive;
+    attempt.over = !gone;
   }
 
-  bool act() {
-    if (seen_.listed != Listed::yes) return true;
-    // Sent with ONE PHASE it is never prepared: somebody else's doing is not to be guessed about.
-    if (work_.decided == Decided::one_phase) return false;
-    const auto result = control_.run(verb_of(work_.decided) + protocol::xid_literal(work_.xid));
-    seen_.reply = result.error ? reply_to(*result.error) : Reply::ok_other;
-    if (result.error && seen_.reply != Reply::unknown_xid) error_ = result.error;
-    if (result.error && result.error->lost) {
-      seen_.listed = Listed::not_read;
-      return false;
-    }
-    return read_list();
-  }
-
-  void read_proof() {
-    const bool may_still_arrive =
-        work_.decided == Decided::one_phase || (work_.decided == Decided::rollback && !seen_.known_prepared);
-    if (may_still_arrive && seen_.listed == Listed::no) {
-      if (!fence()) return;
-    }
-    if (seen_.proof != Proof::not_read) return;
-    const auto result = control_.run("SELECT kind FROM " + config_.schema + ".proof WHERE " + key() + " " +
-                                     control_.dialect().read_nowait);
-    if (result.error) {
-      if (result.error->number == errnos::kLockWaitTimeout || result.error->number == errnos::kNowait) {
-        seen_.proof = Proof::locked;
-      } else {
-        error_ = result.error;
-      }
+  void look_for_predecessors(Attempt& attempt) {
+    if (attempt.owner.predecessors_left) {
+      // A branch of this process that no session of it holds, and none was lost with: it never ran, or came back.
+      if (attempt.owner.of_predecessor) attempt.seen.owner = Owner::gone;
       return;
     }
+    if (!staying_) staying_ = staying_predecessors(control_, config_);
+    if (const auto* error = std::get_if<SqlError>(&*staying_)) return fail(attempt, *error);
+    auto presence = Presence::gone;
+    for (const auto& one : std::get<0>(*staying_)) presence = std::min(presence, one.presence);
+    // Nobody is waited for here: where the engine may not be asked, the process list must do.
+    note_presence(attempt, presence == Presence::unseen ? Presence::gone : presence);
+  }
+
+  void settle(Group group) {
+    read_list(group);
+    Group acted;
+    for (auto* attempt : group) {
+      if (attempt->seen.listed == Listed::yes && goes_on(*attempt) && act(*attempt)) acted.push_back(attempt);
+    }
+    read_list(acted);
+    // A fence may wait for a lock.
+    std::stable_partition(group.begin(), group.end(), [](const auto* attempt) { return !attempt->needs_fence(); });
+    for (auto* attempt : group) {
+      if (config_.proof_rows && goes_on(*attempt)) read_proof(*attempt);
+      tell(*attempt);
+    }
+  }
+
+  // Once for all of them.
+  void read_list(const Group& group) {
+    const auto is_over = [](const auto* attempt) { return attempt->over; };
+    if (std::all_of(group.begin(), group.end(), is_over)) return;
+    auto listed = list_xids(control_);
+    const auto* error = std::get_if<SqlError>(&listed);
+    std::set<protocol::Xid> ours;
+    if (!error) {
+      for (auto& row : std::get<0>(listed)) {
+        if (row.format_id == protocol::kFormatId) ours.insert({std::move(row.gtrid), std::move(row.bqual)});
+      }
+    }
+    for (auto* attempt : group) {
+      if (attempt->over) continue;
+      attempt->seen.listed = Listed::not_read;
+      if (error) {
+        fail(*attempt, *error);
+        continue;
+      }
+      const bool found = ours.contains(attempt->work.xid);
+      attempt->seen.listed = found ? Listed::yes : Listed::no;
+      if (found) attempt->seen.known_prepared = true;
+    }
+  }
+
+  // Whether the list is to be read again.
+  bool act(Attempt& attempt) {
+    // Sent with ONE PHASE it is never prepared: somebody else's doing is not to be guessed about.
+    if (attempt.work.decided == Decided::one_phase) {
+      attempt.over = true;
+      return false;
+    }
+    // What the list said was before the reply.
+    attempt.seen.listed = Listed::not_read;
+    const auto result = control_.run(verb_of(attempt.work.decided) + protocol::xid_literal(attempt.work.xid));
+    attempt.seen.reply = result.error ? reply_to(*result.error) : Reply::ok_other;
+    if (!result.error) return true;
+    if (result.error->lost) {
+      fail(attempt, *result.error);
+    } else if (attempt.seen.reply != Reply::unknown_xid) {
+      attempt.error = result.error;
+    }
+    return !attempt.over;
+  }
+
+  void read_proof(Attempt& attempt) {
+    look_for_row(attempt);
+    if (attempt.seen.proof == Proof::absent && attempt.needs_fence()) fence(attempt);
+  }
+
+  void look_for_row(Attempt& attempt) {
+    const auto result = control_.run("SELECT kind FROM " + config_.schema + ".proof WHERE " + attempt.key() + " " +
+                                     control_.dialect().read_nowait);
+    if (result.error) return note_lock(attempt, *result.error);
     const auto& rows = result.answers.front().rows->rows;
     if (rows.empty()) {
-      seen_.proof = Proof::absent;
+      attempt.seen.proof = Proof::absent;
     } else {
-      seen_.proof = text_of(rows.front()[0]) == "proof" ? Proof::present : Proof::fenced;
+      attempt.seen.proof = text_of(rows.front()[0]) == "proof" ? Proof::present : Proof::fenced;
     }
   }
 
   // A marker under the branch's key: a late runner's own row is then a duplicate, and it fails before it changes
-  // anything. False when nothing more needs to be read.
-  bool fence() {
-    const auto branch = protocol::parse_bqual(work_.xid.bqual);
-    const auto gtrid = protocol::parse_gtrid(work_.xid.gtrid);
+  // anything. Only where the key was just seen to be free: an INSERT waits for a lock (a restarted MySQL rolls back for
+  // seconds what was running), a look does not.
+  void fence(Attempt& attempt) {
+    const auto& xid = attempt.work.xid;
+    const auto branch = protocol::parse_bqual(xid.bqual);
+    const auto gtrid = protocol::parse_gtrid(xid.gtrid);
     ASSENT_CHECK(branch && gtrid);
-    const auto result =
-        control_.run("INSERT INTO " + config_.schema + ".proof(gtrid,branch,kind,participants,protocol)VALUES('" +
-                     work_.xid.gtrid + "'," + std::to_string(branch->branch) + ",'fence',''," +
-                     std::to_string(static_cast<int>(gtrid->protocol)) + ")");
+    const auto result = control_.run(
+        "INSERT INTO " + config_.schema + ".proof(gtrid,branch,kind,participants,protocol)VALUES('" + xid.gtrid + "'," +
+        std::to_string(branch->branch) + ",'fence',''," + std::to_string(static_cast<int>(gtrid->protocol)) + ")");
     if (!result.error) {
-      seen_.proof = Proof::fenced;
-      return false;
-    }
-    if (result.error->number == errnos::kDuplicateKey) return true;
-    if (result.error->number == errnos::kLockWaitTimeout) {
-      seen_.proof = Proof::locked;
+      attempt.seen.proof = Proof::fenced;
+    } else if (result.error->number == errnos::kDuplicateKey) {
+      look_for_row(attempt);
     } else {
-      error_ = result.error;
+      note_lock(attempt, *result.error);
     }
-    return false;
   }
 
-  std::string key() const {
-    const auto branch = protocol::parse_bqual(work_.xid.bqual);
-    ASSENT_CHECK(branch);
-    return "gtrid='" + work_.xid.gtrid + "' AND branch=" + std::to_string(branch->branch);
+  void note_lock(Attempt& attempt, const SqlError& error) {
+    if (error.number == errnos::kLockWaitTimeout || error.number == errnos::kNowait) {
+      attempt.seen.proof = Proof::locked;
+    } else {
+      fail(attempt, error);
+    }
+  }
+
+  void tell(const Attempt& attempt) {
+    ports::SettleReport report;
+    report.finding = attempt.broken_off ? Finding::ambiguous : judged(attempt.seen);
+    report.detail = words(attempt.seen);
+    if (attempt.presence != Presence::gone) report.detail += std::string("; its session ") + words(attempt.presence);
+    if (attempt.error) {
+      report.detail += "; " + describe(*attempt.error);
+    } else if (attempt.broken_off) {
+      report.detail += "; the participant is stopping";
+    }
+    report_(attempt.place, std::move(report));
   }
 
   Session& control_;
   const Config& config_;
-  const SettleWork& work_;
-  const OwnerTrace& trace_;
-  Observation seen_;
-  std::optional<SqlError> error_;
+  const std::function<bool()>& stopping_;
+  const std::function<void(std::size_t, ports::SettleReport)>& report_;
+  std::vector<Attempt> attempts_;
+  std::optional<std::variant<std::vector<Predecessor>, SqlError>> staying_;
 };
+
+// Kills those that are still connected. Whether there is somebody to wait for.
+bool look_whether_left(Session& control, std::span<Leaving> all) {
+  std::vector<Leaving*> staying;
+  std::vector<ConnectionIdentity> connections;
+  for (auto& one : all) {
+    if (one.left() || one.error) continue;
+    staying.push_back(&one);
+    connections.push_back(one.who);
+  }
+  if (staying.empty()) return false;
+  auto looked = look_for(control, connections);
+  const auto* error = std::get_if<SqlError>(&looked);
+  bool some_stay = false;
+  for (std::size_t i = 0; i < staying.size(); ++i) {
+    auto& one = *staying[i];
+    if (error) {
+      one.error = *error;
+      continue;
+    }
+    one.presence = std::get<0>(looked)[i];
+    if (one.presence == Presence::not_known || one.presence == Presence::unseen) {
+      if (!one.unseen_since) one.unseen_since = base::SteadyClock::now();
+      if (base::SteadyClock::now() - *one.unseen_since >= kLeavesUnseenIn) one.presence = Presence::gone;
+    }
+    if (one.presence == Presence::connected && !std::exchange(one.killed, true)) {
+      auto kill = control.run("KILL " + std::to_string(one.who.id));
+      if (kill.error && kill.error->number != kNoSuchThread) one.error = std::move(*kill.error);
+    }
+    some_stay = some_stay || (!one.left() && !one.error);
+  }
+  return some_stay;
+}
 
 }  // namespace
 
@@ -220,36 +373,27 @@ OwnerSettled settle_on_owner(Session& owner, const SettleWork& work) {
   OwnerSettled settled;
   if (!result.error) {
     seen.reply = Reply::ok_owner;
-    settled.report = {protocol::judge(seen), words(seen.reply)};
+    settled.report = {judged(seen), words(seen.reply)};
     return settled;
   }
   settled.reply = reply_to(*result.error);
   settled.still_held = settled.reply == Reply::refused;
-  settled.report = {Finding::ambiguous, std::string(words(settled.reply)) + "; " + describe(*result.error)};
+  seen.reply = settled.reply;
+  settled.report = {judged(seen), std::string(words(settled.reply)) + "; " + describe(*result.error)};
   return settled;
 }
 
-ports::SettleReport settle_without_owner(Session& control, const Config& config, const SettleWork& work,
-                                         const OwnerTrace& owner, Reply first_reply) {
-  return Attempt(control, config, work, owner, first_reply).run();
+void settle_without_owners(Session& control, const Config& config, std::span<const SettleElsewhere> batch,
+                           const std::function<bool()>& stopping,
+                           const std::function<void(std::size_t, ports::SettleReport)>& report) {
+  Batch(control, config, batch, stopping, report).run();
 }
 
-std::variant<bool, SqlError> make_leave(Session& control, const ConnectionIdentity& who, milliseconds patience) {
+void make_leave(Session& control, std::span<Leaving> all, milliseconds patience) {
   const auto until = base::SteadyClock::now() + patience;
-  milliseconds pause{1};
-  for (bool killed = false;;) {
-    auto connected = is_connected(control, who);
-    if (auto* error = std::get_if<SqlError>(&connected)) return std::move(*error);
-    if (!std::get<bool>(connected)) return true;
-    if (!killed) {
-      const auto kill = control.run("KILL " + std::to_string(who.id));
-      if (kill.error && kill.error->number != kNoSuchThread) return *kill.error;
-      killed = true;
-      continue;
-    }
-    if (base::SteadyClock::now() >= until) return false;
+  for (milliseconds pause{1};; pause = std::min(pause * 2, milliseconds{50})) {
+    if (!look_whether_left(control, all) || base::SteadyClock::now() >= until) return;
     std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, milliseconds{50});
   }
 }
 

@@ -18,9 +18,11 @@ inline constexpr std::uint32_t kDuplicateKey = 1062;
 inline constexpr std::uint32_t kUnknownDatabase = 1049;
 inline constexpr std::uint32_t kNoSuchTable = 1146;
 inline constexpr std::uint32_t kLockWaitTimeout = 1205;
+inline constexpr std::uint32_t kNoPrivilege = 1227;
 inline constexpr std::uint32_t kNowait = 3572;
 inline constexpr std::uint32_t kXaUnknownXid = 1397;
 inline constexpr std::uint32_t kXaRolledBack = 1402;
+inline constexpr std::uint32_t kXaDuplicateXid = 1440;
 inline constexpr std::uint32_t kXaRolledBackTimeout = 1613;
 inline constexpr std::uint32_t kXaRolledBackDeadlock = 1614;
 }  // namespace errnos

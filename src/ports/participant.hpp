@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ namespace assent::ports {
 /// One branch to run at its participant.
 struct BranchWork {
   protocol::Xid xid;
-  Branch branch;
+  std::shared_ptr<const Branch> branch;  ///< Part of the whole request, which stays alive with it.
   Isolation isolation = Isolation::server_default;
   base::SteadyTime deadline;  ///< Lock waits and statements end by then.
   std::string participants;   ///< All of the transaction, `orders,stock,payments`: kept in the proof row.
@@ -36,6 +37,7 @@ struct Vote {
   Kind kind = Kind::lost;
   std::vector<StatementResult> statements;  ///< When prepared or committed.
   std::optional<Cause> cause;               ///< When refused or lost.
+  bool duplicate_xid = false;               ///< Refused because the server has a branch of this XID already.
 };
 
 /// The end, or not yet the end, of one attempt to settle a branch.
@@ -109,7 +111,11 @@ class Participant {
   /// XA RECOVER, all rows, foreign ones too.
   virtual void scan(Done<Result<std::vector<ListedXid>>> done) = 0;
 
-  /// Deletes this coordinator's proof rows with `from` <= gtrid < `to`. Gives how many there were.
+  /// Rows that one purge_proofs() deletes at most.
+  static constexpr std::uint64_t kPurgedRowsMax = 10'000;
+
+  /// Deletes this coordinator's proof rows with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of them. Gives how
+  /// many were deleted: when fewer than that, none is left in the range.
   virtual void purge_proofs(std::string from, std::string to, Done<Result<std::uint64_t>> done) = 0;
 
   /// Closes every session and joins every thread. Running branches are answered as lost.

@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 
 namespace assent::server {
 
@@ -174,6 +175,7 @@ void Connection::query(const wire::Id& id, const wire::InfoQuery&) {
 // --- answering, on any thread ---------------------------------------------------------------------------------------
 
 void Connection::complete(const wire::Id& id, Result<TransactionResult> result) {
+  const bool lost = ASSENT_FAILS_AT(answer_unsent);
   const std::lock_guard lock(mutex_);
   ASSENT_CHECK(in_flight_ > 0);
   --in_flight_;
@@ -186,7 +188,9 @@ void Connection::complete(const wire::Id& id, Result<TransactionResult> result) 
   } else {
     wire::append_answer(unsent_, wire::refusal_of(id, std::move(result).error()));
   }
+  if (lost) return give_up();
   flush();
+  ASSENT_FAILPOINT(answer_sent);
   if (may_resume() || (ending_ && in_flight_ == 0)) wake();
 }
 

@@ -7,6 +7,8 @@
 #include <functional>
 #include <system_error>
 
+#include "base/failpoints.hpp"
+
 namespace assent::wal {
 namespace {
 
@@ -42,10 +44,22 @@ StepFailed put_in_place(Disk& disk, const std::string& directory, const std::str
     disk.remove(aside_path);
     return StepFailed{doing, aside_path, failed};
   };
-  if (const Errno failed = fill(*file)) return give_up("write", failed);
-  if (const Errno failed = file->sync()) return give_up("sync", failed);
-  if (const Errno failed = disk.rename(aside_path, final_path)) return give_up("rename", failed);
-  if (const Errno failed = disk.sync_directory(directory)) return {"sync", directory, failed};
+  const auto step = [](bool fails, const auto& run) -> Errno { return fails ? EIO : run(); };
+  if (const Errno failed = step(ASSENT_FAILS_AT(file_unwritten, name), [&] { return fill(*file); })) {
+    return give_up("write", failed);
+  }
+  if (const Errno failed = step(ASSENT_FAILS_AT(file_unsynced, name), [&] { return file->sync(); })) {
+    return give_up("sync", failed);
+  }
+  if (const Errno failed =
+          step(ASSENT_FAILS_AT(file_unnamed, name), [&] { return disk.rename(aside_path, final_path); })) {
+    return give_up("rename", failed);
+  }
+  if (const Errno failed =
+          step(ASSENT_FAILS_AT(file_name_unsynced, name), [&] { return disk.sync_directory(directory); })) {
+    return {"sync", directory, failed};
+  }
+  ASSENT_FAILPOINT(file_in_place, name);
   out = std::move(file);
   return {};
 }

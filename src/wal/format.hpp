@@ -54,6 +54,15 @@ enum class BlockKind : std::uint32_t {
   seal = 3,   ///< The last block of a segment: the log goes on in the next one, which exists.
 };
 
+constexpr const char* to_string(BlockKind kind) noexcept {
+  switch (kind) {
+    case BlockKind::batch: return "batch";
+    case BlockKind::mark: return "mark";
+    case BlockKind::seal: return "seal";
+  }
+  return "";
+}
+
 struct Block {
   BlockKind kind = BlockKind::batch;
   std::uint64_t log_id = 0;

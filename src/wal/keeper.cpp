@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/failpoints.hpp"
 #include "base/log.hpp"
 
 namespace assent::wal {
@@ -206,9 +207,11 @@ void Keeper::write_checkpoint(Lock& lock) {
 void Keeper::remove_segments_before(std::uint64_t number) {
   for (; oldest_on_disk_ < number; ++oldest_on_disk_) {
     const std::string path = path_in(setup_.directory, segment_name(oldest_on_disk_));
+    ASSENT_FAILPOINT(file_unremoved, path);
     if (const Errno failed = disk_.remove(path)) {
       spdlog::warn("decision log: {}", io_error("remove", path, failed).what);
     }
+    ASSENT_FAILPOINT(file_removed, path);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "base/failpoints.hpp"
 #include "wal/files.hpp"
 #include "wal/format.hpp"
 #include "wal/repair.hpp"
@@ -159,8 +160,10 @@ Result<Opened> open(const Options& options, Disk& disk) {
     scanned = scan_whole(disk, options.directory, options.kept_keys_max);
     if (!scanned) return std::move(scanned).error();
   }
+  ASSENT_FAILPOINT(log_read);
   auto ready = make_ready(disk, options.directory, options.segment_bytes, *scanned);
   if (!ready) return std::move(ready).error();
+  ASSENT_FAILPOINT(log_ready);
 
   Opened opened;
   opened.created = create;

@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "base/failpoints.hpp"
 #include "wal/checkpoint.hpp"
 #include "wal/format.hpp"
 
@@ -36,6 +37,7 @@ class Repair {
     if (const Errno failed = disk_.sync_directory(directory_)) return io_error("sync", directory_, failed);
     if (scan_.cut) {
       if (auto cut = cut_tail(); !cut) return std::move(cut).error();
+      ASSENT_FAILPOINT(log_torn_end_cut);
     }
     if (auto opened = open_current(); !opened) return std::move(opened).error();
     if (auto proved = make_durable(); !proved) return std::move(proved).error();
@@ -59,6 +61,7 @@ class Repair {
       error.what = "the torn end of the log was not cut, since no copy of it could be made: " + error.what;
       return error;
     }
+    ASSENT_FAILPOINT(log_torn_end_kept);
     std::unique_ptr<File> file;
     if (const Errno failed = disk_.open(path, OpenMode::read_write, file)) return io_error("open", path, failed);
     const std::string zeroes(std::min(kCopyAtOnceBytes, scan_.cut_end - scan_.cut->offset), '\0');
@@ -88,6 +91,7 @@ class Repair {
   Status make_durable() {
     if (scan_.last_batch && scan_.next_sequence - 1 > scan_.durable_through) {
       if (auto written = write_again(*scan_.last_batch, scan_.last_batch_bytes); !written) return written;
+      ASSENT_FAILPOINT(log_last_batch_rewritten);
     }
     // The mark is lasting then, so that from here on a flipped bit in the last batch is told from a torn one.
     std::string mark(kBlockHeaderBytes, '\0');

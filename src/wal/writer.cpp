@@ -3,10 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 #include "base/log.hpp"
 #include "wal/codec.hpp"
 #include "wal/files.hpp"
@@ -216,6 +218,7 @@ void WriterLog::work_off(Group& group) {
   const auto records = static_cast<std::uint32_t>(group.records.size());
   if (!write_block(BlockKind::batch, records, group.bytes) || !sync()) return fail(group);
   // Here the decisions in the group are made: nothing after this line can change their outcome.
+  ASSENT_FAILPOINT(log_block_durable, "batch");
   offset_ += group.bytes.size();
   next_sequence_ += records;
   mark_due_ = true;
@@ -257,6 +260,7 @@ bool WriterLog::make_room(const Group& group) {
   // The seal is durable before the next segment has anything in it, so that a lost segment is missed.
   std::string seal(kBlockHeaderBytes, '\0');
   if (!write_block(BlockKind::seal, 0, seal) || !sync()) return false;
+  ASSENT_FAILPOINT(log_block_durable, "seal");
   current_ = std::move(*next);
   offset_ = kBlocksOffset;
   keeper_.moved_to(current_.number, next_sequence_);
@@ -299,12 +303,14 @@ void WriterLog::refuse_for_lack_of_room(Group& group) {
 bool WriterLog::write_block(BlockKind kind, std::uint32_t records, std::string& bytes) {
   const Block block{kind, setup_.log_id, current_.number, next_sequence_, next_sequence_ - 1, records, 0};
   finish_block(block, offset_, bytes);
-  const Errno failed = current_.file->write_at(offset_, bytes);
+  const bool fails = ASSENT_FAILS_AT(log_block_unwritten, to_string(kind));
+  const Errno failed = fails ? EIO : current_.file->write_at(offset_, bytes);
   return failed == 0 || fail_file("write", failed);
 }
 
 bool WriterLog::sync() {
-  if (const Errno failed = current_.file->sync()) return fail_file("sync", failed);
+  const Errno failed = ASSENT_FAILS_AT(log_block_unsynced) ? EIO : current_.file->sync();
+  if (failed != 0) return fail_file("sync", failed);
   return still_ours();
 }
 

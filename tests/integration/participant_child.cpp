@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   for (int i = 9; i + 2 < argc; i += 3) {
     ports::BranchWork work;
     work.xid = {argv[i], argv[i + 1]};
-    work.branch = {"stock", {{argv[i + 2], {}, {}}}};
+    work.branch = std::make_shared<Branch>(Branch{"stock", {{argv[i + 2], {}, {}}}});
     work.deadline = base::SteadyClock::now() + std::chrono::seconds(60);
     work.participants = "stock,orders";
     const std::string gtrid = argv[i];

@@ -233,6 +233,48 @@ TEST_P(ParticipantEnrolTest, AccountThatMayNotDoItAllIsRefusedWithTheGrants) {
   direct->run("DROP USER '" + user + "'@'%'");
 }
 
+TEST_P(ParticipantEnrolTest, AccountThatSeesOnlyItselfServesWithAWarningAndTheGrant) {
+  const auto user = "blind" + coordinator;
+  direct->run("CREATE USER '" + user + "'@'%' IDENTIFIED BY 'Secret-of-" + user + "'");
+  for (const auto& schema : {database, std::string("assent")}) {
+    direct->run("GRANT CREATE, SELECT, INSERT, UPDATE, DELETE ON " + schema + ".* TO '" + user + "'@'%'");
+  }
+  if (is_mysql()) direct->run("GRANT XA_RECOVER_ADMIN ON *.* TO '" + user + "'@'%'");
+  auto participant = enrolled(1, 1, [&](auto& config) {
+    config.user = user;
+    config.password = "Secret-of-" + user;
+  });
+  wait_up(*participant);
+  const auto findings = participant->port().info().findings;
+  const auto* blind = finding(findings, "process_privilege");
+  ASSERT_TRUE(blind);
+  EXPECT_EQ(blind->grade, DoctorFinding::Grade::warning);
+  EXPECT_THAT(blind->seen, HasSubstr("1227"));
+  EXPECT_EQ(blind->seen.find("may stay locked") == std::string::npos, is_mysql()) << blind->seen;
+  EXPECT_EQ(blind->remedy, "GRANT PROCESS ON *.* TO '" + user + "'@'%'");
+  EXPECT_FALSE(finding(findings, "engine_status"));
+
+  // The process list alone must do.
+  const auto xid = next_xid(coordinator);
+  ASSERT_EQ(participant->prepare(work_for(xid, {sql("UPDATE stock SET amount = 1 WHERE id = 1")})).kind,
+            Vote::Kind::prepared);
+  const auto owner = direct->text("SELECT connection FROM assent.session WHERE coordinator='" + coordinator + "'");
+  direct->run("KILL " + owner);
+  EXPECT_TRUE(eventually(
+      [&] { return direct->rows("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID=" + owner).empty(); }));
+  EXPECT_TRUE(eventually([&] { return participant->settle(xid, Decided::commit).finding == Finding::committed; }));
+
+  direct->run(blind->remedy);
+  const auto seeing = participant::doctor(participant->config());
+  ASSERT_TRUE(seeing) << seeing.error().what;
+  EXPECT_EQ(finding(*seeing, "process_privilege")->grade, DoctorFinding::Grade::pass);
+  const auto* status = finding(*seeing, "engine_status");
+  EXPECT_EQ(status == nullptr, is_mysql());
+  EXPECT_TRUE(!status || status->grade == DoctorFinding::Grade::pass) << status->seen;
+  participant.reset();
+  direct->run("DROP USER '" + user + "'@'%'");
+}
+
 TEST_P(ParticipantEnrolTest, WrongPasswordAndNobodyThereAreSaid) {
   auto wrong = enrolled(1, 1, [](auto& config) { config.password = "not-this-one"; });
   const auto reason = reason_down(*wrong);

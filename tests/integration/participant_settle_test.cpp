@@ -35,6 +35,23 @@ class ParticipantSettleTest : public ParticipantTest {
     hand.run("XA PREPARE " + literal);
   }
 
+  /// The same with a proof row, on a row of its own that it inserts.
+  void prepare_by_hand_with_proof(const protocol::Xid& xid, int row) {
+    const auto literal = protocol::xid_literal(xid);
+    Sql hand(server, database, true);
+    hand.run("XA START " + literal);
+    hand.run("INSERT INTO assent.proof(gtrid,branch,kind,participants,protocol) VALUES ('" + xid.gtrid +
+             "',1,'proof','stock,orders',0)");
+    hand.run("INSERT INTO stock VALUES (" + std::to_string(row) + ",1)");
+    hand.run("XA END " + literal);
+    hand.run("XA PREPARE " + literal);
+  }
+  /// Connections to this test's database that are neither its own nor the participants'.
+  std::int64_t hands() {
+    return direct->number("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB='" + database +
+                          "' AND USER<>'" + server.user + "' AND ID<>CONNECTION_ID()");
+  }
+
   /// Settles until it is known, as the coordinator does.
   ports::SettleReport settled(BlockingParticipant& participant, const protocol::Xid& xid, Decided decided,
                               bool known_prepared = true) {
@@ -255,6 +272,39 @@ TEST_P(ParticipantSettleTest, ProofsArePurgedInRangesBesideRunningBranches) {
   }
   EXPECT_EQ(participant->purge("", "~").value(), 3U);
   EXPECT_EQ(participant->purge("", "~").value(), 0U);
+}
+
+TEST_P(ParticipantSettleTest, ThousandBranchesOfAPredecessorAreSettledInOneGo) {
+  constexpr int kBranches = 1000;
+  auto config = config_for(server, database, coordinator);
+  BlockingParticipant participant(config);
+  participant.enrol(1, 2);
+  wait_up(participant);
+  std::vector<protocol::Xid> xids;
+  for (int i = 0; i < kBranches; ++i) {
+    xids.push_back(next_xid(coordinator));
+    prepare_by_hand_with_proof(xids.back(), 1000 + i);
+  }
+  ASSERT_TRUE(eventually([&] { return hands() == 0; }));
+
+  const auto decided = [](std::size_t i) { return i % 2 == 0 ? Decided::commit : Decided::rollback; };
+  const auto begun = base::SteadyClock::now();
+  std::vector<std::future<ports::SettleReport>> reports;
+  for (std::size_t i = 0; i < xids.size(); ++i) reports.push_back(participant.start_settle(xids[i], decided(i)));
+  for (std::size_t i = 0; i < xids.size(); ++i) {
+    const auto report = reports[i].get();
+    EXPECT_EQ(report.finding, decided(i) == Decided::commit ? Finding::committed : Finding::rolled_back)
+        << report.detail;
+  }
+  const std::chrono::duration<double> took = base::SteadyClock::now() - begun;
+  std::printf("%s: %d branches settled in %.2f s\n", GetParam().c_str(), kBranches, took.count());
+
+  EXPECT_EQ(direct->number("SELECT COUNT(*) FROM stock WHERE id >= 1000"), kBranches / 2);
+  EXPECT_EQ(direct->number("SELECT COUNT(*) FROM stock WHERE id >= 1000 AND id % 2 = 1"), 0);
+  EXPECT_EQ(direct->number("SELECT COUNT(*) FROM assent.proof WHERE gtrid BETWEEN '" + xids.front().gtrid + "' AND '" +
+                           xids.back().gtrid + "'"),
+            kBranches / 2);
+  EXPECT_THAT(participant.inspect().value().in_doubt, ::testing::IsEmpty());
 }
 
 TEST_P(ParticipantSettleTest, SilentServerIsGivenUpAndTheBranchSettledWhenItSpeaksAgain) {

@@ -1,7 +1,6 @@
 #include "support/daemon.hpp"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -39,18 +38,25 @@ TempFolder::~TempFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-Program::Program(std::string name, std::vector<std::string> arguments, std::string output_path)
+Program::Program(std::string name, std::vector<std::string> arguments, std::string output_path,
+                 const std::map<std::string, std::string>& environment)
     : output_path_(std::move(output_path)) {
   const std::string path = std::string(ASSENT_BIN_DIR) + "/" + name;
   std::vector<char*> argv = {name.data()};
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  std::vector<std::string> settings;
+  for (const auto& [key, value] : environment) settings.push_back(key + "=" + value);
+  std::vector<char*> environ_with;
+  for (auto& setting : settings) environ_with.push_back(setting.data());
+  for (char** entry = environ; *entry != nullptr; ++entry) environ_with.push_back(*entry);
+  environ_with.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, 1, output_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const int failed = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ);
+  const int failed = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ_with.data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) throw std::runtime_error(path + " cannot be started: build it first");
 }
@@ -66,6 +72,12 @@ Program::~Program() {
 
 void Program::signal(int number) {
   if (pid_ > 0) ::kill(pid_, number);
+}
+
+bool Program::has_ended() const {
+  siginfo_t ended{};
+  return pid_ <= 0 ||
+         (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == pid_);
 }
 
 int Program::wait(std::chrono::milliseconds bound) {
@@ -102,49 +114,62 @@ void Daemon::write_config() const {
 }
 
 void Daemon::start() {
+  launch();
+  if (!wait_ready()) throw std::runtime_error("assentd ended before it served\n" + output());
+}
+
+void Daemon::launch() {
   write_config();
-  const auto ready = folder_.path() + "/ready";
-  std::filesystem::remove(ready);
-  program_ =
-      std::make_unique<Program>("assentd", std::vector<std::string>{"--config", config_path(), "--ready-file", ready},
-                                folder_.path() + "/output");
-  int code = -1;
-  const bool ended_or_ready = eventually(
+  std::filesystem::remove(ready_path());
+  program_ = std::make_unique<Program>(
+      options_.program, std::vector<std::string>{"--config", config_path(), "--ready-file", ready_path()},
+      folder_.path() + "/output", options_.environment);
+}
+
+bool Daemon::wait_ready() {
+  bool ready = false;
+  const bool either = eventually(
       [&] {
-        if (std::filesystem::exists(ready)) return true;
-        code = program_->wait(std::chrono::milliseconds(0));
-        return code != -1;
+        ready = std::filesystem::exists(ready_path());
+        return ready || program_->has_ended();
       },
       std::chrono::seconds(60));
-  ASSERT_TRUE(ended_or_ready && code == -1) << "assentd ended with " << code << "\n" << output();
+  if (!either) throw std::runtime_error("assentd neither serves nor ends\n" + output());
+  if (!ready) return false;
   std::string host;
-  std::ifstream(ready) >> host >> port_;
+  std::uint16_t port = 0;
+  std::ifstream(ready_path()) >> host >> port;
+  port_ = port;
+  return true;
 }
 
 std::pair<int, std::string> Daemon::run_to_exit() {
   write_config();
   const auto path = folder_.path() + "/output-to-exit";
   std::filesystem::remove(path);
-  Program run("assentd", {"--config", config_path()}, path);
+  Program run(options_.program, {"--config", config_path()}, path, options_.environment);
   const int code = run.wait(std::chrono::seconds(60));
   return {code, run.output()};
 }
 
 void Daemon::wait_up() {
   auto connected = client();
-  EXPECT_TRUE(eventually([&] {
+  const bool up = eventually([&] {
     const auto infos = connected.participants();
     if (!infos.ok()) return false;
     for (const auto& info : *infos) {
       if (info.state != ParticipantInfo::State::up) return false;
     }
     return true;
-  })) << output();
+  });
+  if (!up) throw std::runtime_error("not every participant has come up\n" + output());
 }
 
 void Daemon::kill_9() {
   program_->signal(SIGKILL);
-  EXPECT_EQ(program_->wait(std::chrono::seconds(10)), 128 + SIGKILL) << output();
+  if (program_->wait(std::chrono::seconds(10)) != 128 + SIGKILL) {
+    throw std::runtime_error("assentd had ended before it was killed\n" + output());
+  }
 }
 
 int Daemon::terminate(std::chrono::milliseconds bound) {

@@ -2,8 +2,11 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,7 +30,9 @@ class TempFolder {
 /// One of this build's programs, run as a child process with its output in a file. Killed when its owner goes.
 class Program {
  public:
-  Program(std::string name, std::vector<std::string> arguments, std::string output_path);
+  /// `environment` comes on top of this program's own.
+  Program(std::string name, std::vector<std::string> arguments, std::string output_path,
+          const std::map<std::string, std::string>& environment = {});
   ~Program();
   Program(Program&& other) noexcept;
   Program& operator=(Program&&) = delete;
@@ -36,6 +41,8 @@ class Program {
   void signal(int number);
   /// Waits at most `bound`. Exit code, or 128 + the signal that ended it, or -1 when it still runs.
   int wait(std::chrono::milliseconds bound);
+  /// Without waiting. wait() still gives how.
+  bool has_ended() const;
   std::string output() const;
 
  private:
@@ -43,7 +50,7 @@ class Program {
   std::string output_path_;
 };
 
-/// The real assentd, with a configuration of its own in a folder of its own.
+/// The real assentd (or the same with failpoints), with a configuration of its own in a folder of its own.
 class Daemon {
  public:
   struct Participant {
@@ -59,12 +66,18 @@ class Daemon {
     std::string coordinator_id = "test";
     std::vector<Participant> participants;
     std::string more_json;  ///< Further top-level keys: `"limits": {...}`.
+    std::string program = "assentd";
+    std::map<std::string, std::string> environment = {};  ///< For the next start, on top of the test's own.
   };
 
   explicit Daemon(Options options);
 
-  /// Starts it and waits until it serves. Fails the test when it does not.
+  /// Starts it and waits until it serves. Throws when it does not.
   void start();
+  /// Starts it and gives at once: it may end before it serves.
+  void launch();
+  /// After launch(): waits until it serves (true) or has ended (false). Throws when neither comes.
+  bool wait_ready();
   /// Runs it to its end, which must come by itself: exit code and all it wrote.
   std::pair<int, std::string> run_to_exit();
   /// Waits until every participant is up.
@@ -73,8 +86,10 @@ class Daemon {
   /// SIGTERM, and the exit code; -1 when it did not stop within `bound`.
   int terminate(std::chrono::milliseconds bound = std::chrono::seconds(20));
   void signal(int number) { program_->signal(number); }
-  /// The exit code it ends with by itself; -1 when it did not within `bound`.
+  /// The exit code it ends with by itself, 128 + the signal that ended it, or -1 when it did not within `bound`.
   int wait(std::chrono::milliseconds bound) { return program_->wait(bound); }
+
+  bool has_ended() const { return program_->has_ended(); }
 
   pid_t pid() const { return program_->pid(); }
   std::uint16_t port() const { return port_; }
@@ -88,11 +103,12 @@ class Daemon {
 
  private:
   void write_config() const;
+  std::string ready_path() const { return folder_.path() + "/ready"; }
 
   Options options_;
   TempFolder folder_;
   std::unique_ptr<Program> program_;
-  std::uint16_t port_ = 0;
+  std::atomic<std::uint16_t> port_{0};  ///< Read by clients while it starts again.
 };
 
 /// User and system time of a process and its threads so far, in seconds.

@@ -25,33 +25,16 @@ PairTest::PairTest(Servers::Use use)
             : GetParam() == "mysql_mysql"   ? "mysql2"
                                             : "mysql1"),
       database_(fresh_name()),
-      daemon_({.coordinator_id = database_, .participants = {}, .more_json = ""}) {
-  for (const auto* server : {&east(), &west()}) {
-    Sql sql(*server);
-    // Given servers may have seen an earlier run.
-    sql.run("DROP DATABASE IF EXISTS " + database_);
-    sql.run("CREATE DATABASE " + database_);
-    sql.run("CREATE TABLE " + database_ +
-            ".accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL, note TEXT) ENGINE=InnoDB");
-    std::string rows;
-    for (int i = 1; i <= kAccounts; ++i) {
-      rows += (i == 1 ? "(" : ",(") + std::to_string(i) + "," + std::to_string(kOpening) + ",'')";
-    }
-    sql.run("INSERT INTO " + database_ + ".accounts VALUES " + rows);
-  }
-  daemon_.options().participants = {participant("east", east()), participant("west", west())};
-}
+      bank_({.database = database_,
+             .places = {{"east", east()}, {"west", west()}},
+             .accounts = kAccounts,
+             .opening = kOpening}),
+      daemon_({.coordinator_id = database_, .participants = bank_.participants(), .more_json = ""}) {}
 
 PairTest::~PairTest() = default;
 
-Daemon::Participant PairTest::participant(const std::string& name, const Server& server) const {
-  return {name, server.host, server.port, server.user, server.password, database_, ""};
-}
-
 Statement PairTest::change(int account, std::int64_t by) {
-  return {"UPDATE accounts SET balance = balance + ? WHERE id = ? AND balance + ? >= 0",
-          {by, std::int64_t{account}, by},
-          AffectedRange{1, 1}};
+  return Bank::change(account, by);
 }
 
 Transaction PairTest::transfer(int from, int to, std::int64_t amount) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "support/bank.hpp"
 #include "support/daemon.hpp"
 #include "support/servers.hpp"
 
@@ -23,7 +24,6 @@ class PairTest : public ::testing::TestWithParam<std::string> {
   Servers& servers() { return servers_; }
   const Server& east() const { return servers_.at(east_); }
   const Server& west() const { return servers_.at(west_); }
-  Daemon::Participant participant(const std::string& name, const Server& server) const;
 
   /// Moves money from `from` in the east to `to` in the west; refused when it is not there.
   static Transaction transfer(int from, int to, std::int64_t amount);
@@ -41,7 +41,8 @@ class PairTest : public ::testing::TestWithParam<std::string> {
   Servers& servers_;
   std::string east_;
   std::string west_;
-  std::string database_;  ///< Of this test alone.
+  std::string database_;  ///< Of this test alone; the coordinator's identity, too.
+  Bank bank_;
   Daemon daemon_;
 };
 

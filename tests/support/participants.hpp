@@ -103,8 +103,7 @@ inline ports::BranchWork work_for(const protocol::Xid& xid, std::vector<Statemen
                                   std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
   ports::BranchWork work;
   work.xid = xid;
-  work.branch.participant = "stock";
-  work.branch.statements = std::move(statements);
+  work.branch = std::make_shared<Branch>(Branch{"stock", std::move(statements)});
   work.deadline = base::SteadyClock::now() + deadline;
   work.participants = "stock,orders";
   return work;

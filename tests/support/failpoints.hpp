@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace assent::testing {
+
+/// Speaks to the socket of a running assentd-failpoints (src/base/failpoints.hpp says what it takes).
+class FailpointSocket {
+ public:
+  explicit FailpointSocket(std::string path) : path_(std::move(path)) {}
+
+  /// Arms what `words` say, on top of what is armed: `decision_durable=hold`. Throws when nobody listens.
+  void arm(const std::string& words) const { say(words); }
+  /// Lets go what is held, too.
+  void disarm() const { say("disarm"); }
+  /// How often an armed action was taken at a point; 0 when the process is gone.
+  std::uint64_t passed(const std::string& point) const;
+
+ private:
+  /// Empty when nobody answers.
+  std::string ask(const std::string& line) const;
+  void say(const std::string& line) const;
+
+  std::string path_;
+};
+
+}  // namespace assent::testing
