@@ -255,10 +255,14 @@ void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
 void Coordinator::Impl::run(Rerun one) {
   const auto key = one.transaction.idempotency_key;
   const auto done = one.done;
+  const bool again = one.attempt > 0;
   const auto fail = [&](Error error) {
     if (!key.empty()) house_->keys.abandon(key, error);
     done(std::move(error));
   };
+  if (again) {
+    if (auto refused = refusal()) return fail(std::move(*refused));
+  }
   auto places = validate(one.transaction, settings_, places_);
   if (!places.ok()) return fail(std::move(places).error());
 
@@ -268,10 +272,10 @@ void Coordinator::Impl::run(Rerun one) {
     auto gtrid = protocol::format_gtrid(
         {settings_.coordinator_id, epoch_, next_sequence_, random_64(), one.transaction.protocol});
     if (!key.empty()) house_->keys.set_gtrid(key, gtrid);
-    if (one.attempt == 0) one.deadline = base::SteadyClock::now() + one.transaction.timeout;
+    if (!again) one.deadline = base::SteadyClock::now() + one.transaction.timeout;
     live = std::make_shared<LiveTransaction>(house_, std::move(gtrid), std::move(one), std::move(*places));
-    // Asked again, since stop() may have looked into the registry in between.
-    if (state_ != State::serving || !house_->registry.insert(live, false)) {
+    // Asked again, since stop() may have looked into the registry in between. One that runs again has its place.
+    if (state_ != State::serving || !house_->registry.insert(live, again)) {
       live.reset();
     } else {
       ++next_sequence_;
@@ -300,7 +304,14 @@ Result<TransactionStatus> Coordinator::Impl::status_of_gtrid(const std::string& 
 
 Result<TransactionStatus> Coordinator::Impl::status_of_key(const std::string& key) const {
   if (const auto gtrid = house_->keys.gtrid_of(key)) {
-    if (auto status = status_of_gtrid(*gtrid); status.ok()) return status;
+    if (auto status = status_of_gtrid(*gtrid); status.ok()) {
+      // Until the key has its outcome, a rollback may be followed by another run, under another gtrid.
+      if (status->outcome == Outcome::rolled_back && !house_->keys.find(key)) {
+        status->outcome.reset();
+        status->cause.reset();
+      }
+      return status;
+    }
   }
   if (const auto first = house_->keys.find(key)) {
     TransactionStatus status;

@@ -5,9 +5,9 @@
 
 namespace assent::coordinator {
 
-bool Registry::insert(const std::shared_ptr<LiveTransaction>& transaction, bool recovered) {
+bool Registry::insert(const std::shared_ptr<LiveTransaction>& transaction, bool past_bound) {
   const std::lock_guard lock(mutex_);
-  if (!recovered && live_ >= live_max_) return false;
+  if (!past_bound && live_ >= live_max_) return false;
   const bool inserted = transactions_.emplace(transaction->gtrid(), transaction).second;
   ASSENT_CHECK(inserted);
   ++live_;

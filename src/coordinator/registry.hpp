@@ -23,8 +23,9 @@ class Registry {
  public:
   Registry(std::size_t live_max, std::size_t recent_max) : live_max_(live_max), recent_max_(recent_max) {}
 
-  /// False when the bound on live transactions is reached. `recovered` ones are taken past it: they must be settled.
-  bool insert(const std::shared_ptr<LiveTransaction>& transaction, bool recovered);
+  /// False when the bound on live transactions is reached. Those that must be settled (recovered), or
+  /// take another's place, are taken past it.
+  bool insert(const std::shared_ptr<LiveTransaction>& transaction, bool past_bound);
 
   /// It has ended: it no longer counts against the bound. It stays findable until remove().
   void ended(const std::string& gtrid, TransactionStatus last);

@@ -92,6 +92,8 @@ void Control::loop() {
       tasks_.pop_front();
       lock.unlock();
       run(std::move(task));
+      // However much there is to do, the claim is looked at.
+      if (up_ && base::SteadyClock::now() >= next_claim_look_) keep_up();
       lock.lock();
       continue;
     }

@@ -22,6 +22,8 @@ using protocol::Reply;
 using std::chrono::milliseconds;
 
 constexpr std::uint32_t kNoSuchThread = 1094;
+/// A statement about one branch that takes this long has waited for a lock.
+constexpr milliseconds kLongWait{900};
 
 std::string verb_of(Decided decided) {
   return decided == Decided::rollback ? "XA ROLLBACK " : "XA COMMIT ";
@@ -170,12 +172,20 @@ class Batch {
     attempt.error = std::move(error);
   }
 
-  // Asked before each statement about one branch: the rest of a batch must not hold up a stop.
+  // Asked before each statement about one branch: the rest of a batch must not hold up a stop, nor wait for minutes in
+  // a row behind a backup's lock.
   bool goes_on(Attempt& attempt) {
     if (attempt.over) return false;
-    if (!stopping_()) return true;
+    if (!stopping_() && !waited_long_) return true;
     attempt.over = attempt.broken_off = true;
     return false;
+  }
+
+  PacketResult run_timed(const std::string& statement) {
+    const auto begun = base::SteadyClock::now();
+    auto result = control_.run(statement);
+    if (base::SteadyClock::now() - begun >= kLongWait) waited_long_ = true;
+    return result;
   }
 
   void note_owner(Attempt& attempt, Leaving owner) {
@@ -253,7 +263,7 @@ class Batch {
     }
     // What the list said was before the reply.
     attempt.seen.listed = Listed::not_read;
-    const auto result = control_.run(verb_of(attempt.work.decided) + protocol::xid_literal(attempt.work.xid));
+    const auto result = run_timed(verb_of(attempt.work.decided) + protocol::xid_literal(attempt.work.xid));
     attempt.seen.reply = result.error ? reply_to(*result.error) : Reply::ok_other;
     if (!result.error) return true;
     if (result.error->lost) {
@@ -289,7 +299,7 @@ class Batch {
     const auto branch = protocol::parse_bqual(xid.bqual);
     const auto gtrid = protocol::parse_gtrid(xid.gtrid);
     ASSENT_CHECK(branch && gtrid);
-    const auto result = control_.run(
+    const auto result = run_timed(
         "INSERT INTO " + config_.schema + ".proof(gtrid,branch,kind,participants,protocol)VALUES('" + xid.gtrid + "'," +
         std::to_string(branch->branch) + ",'fence',''," + std::to_string(static_cast<int>(gtrid->protocol)) + ")");
     if (!result.error) {
@@ -317,7 +327,7 @@ class Batch {
     if (attempt.error) {
       report.detail += "; " + describe(*attempt.error);
     } else if (attempt.broken_off) {
-      report.detail += "; the participant is stopping";
+      report.detail += waited_long_ ? "; the server lets statements wait" : "; the participant is stopping";
     }
     report_(attempt.place, std::move(report));
   }
@@ -327,6 +337,7 @@ class Batch {
   const std::function<bool()>& stopping_;
   const std::function<void(std::size_t, ports::SettleReport)>& report_;
   std::vector<Attempt> attempts_;
+  bool waited_long_ = false;
   std::optional<std::variant<std::vector<Predecessor>, SqlError>> staying_;
 };
 

@@ -60,6 +60,7 @@ struct SettleElsewhere {
 
 /// One attempt for each of `batch`, over `control`, a session that never held any of them. `report` is called exactly
 /// once for each, by its place in the batch, as soon as it is known; those whose owners are slow to leave come last.
+/// Where one statement waits for long (a backup's lock), those behind it are left to another attempt.
 /// Once the connection is lost or `stopping` says so, all that are left are ambiguous.
 void settle_without_owners(Session& control, const Config& config, std::span<const SettleElsewhere> batch,
                            const std::function<bool()>& stopping,

@@ -102,7 +102,7 @@ TEST_P(HazardsTest, ItIsShownEverywhereAlarmedOnceAndKeptThroughRestartsUntilItP
     start();
   }
   // The branch is back, as MariaDB can bring it back: now it commits.
-  prepare_by_hand(west(), told.gtrid, "UPDATE accounts SET balance = balance + 7 WHERE id = 2");
+  prepare_unswept(west(), told.gtrid, "UPDATE accounts SET balance = balance + 7 WHERE id = 2");
   EXPECT_TRUE(eventually([&] { return hazards() == 0; })) << daemon_.output();
   EXPECT_EQ(balance(west(), 2), kOpening + kAmount);
   const auto list = assentctl({"list"});

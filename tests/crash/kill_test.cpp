@@ -286,7 +286,7 @@ TEST_P(KillTest, ItsConnectionsEndedAtRandomUnderLoadNothingIsLost) {
   EXPECT_EQ(daemon_.client().info()->hazards, 0U);
 }
 
-TEST_P(KillTest, EveryPacketDelayedAtRandomChangesNoOutcome) {
+TEST_P(KillTest, SlowPacketsAndSyncsChangeNoOutcome) {
   open();
   failpoints().arm("packet_unsent/XA=delay:3;packet_answered/XA=delay:3;log_block_unsynced=delay:5");
   const auto before = record_.counts()[static_cast<std::size_t>(Told::Outcome::committed)];
@@ -314,7 +314,7 @@ TEST_P(KillTest, AroundTheLoggingOfAHazardItIsKept) {
     start();
     EXPECT_TRUE(eventually([&] { return daemon_.client().info()->hazards == 1; })) << daemon_.output();
     // A DBA repairs it: the branch is there again, and is committed.
-    prepare_by_hand(west(), *gtrids.begin(), "UPDATE accounts SET balance = balance + 5 WHERE id = 2");
+    prepare_unswept(west(), *gtrids.begin(), "UPDATE accounts SET balance = balance + 5 WHERE id = 2");
     EXPECT_TRUE(eventually([&] { return daemon_.client().info()->hazards == 0; })) << daemon_.output();
   }
   expect_settled_and_balanced();

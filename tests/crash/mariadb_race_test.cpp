@@ -194,6 +194,7 @@ TEST_F(MariadbRaceTest, CommitAfterTheOwnerHasLeftTheProcessListIsSeldomLost) {
   EXPECT_GT(tally.rounds, 20);
   // At once it is every third.
   EXPECT_LE(tally.lost.size(), 1U + static_cast<std::size_t>(tally.rounds) / 100);
+  if (!tally.lost.empty()) expect_stuck_until_restart(tally.lost);
 }
 
 TEST_F(MariadbRaceTest, CommitAfterTheOwnerHasLeftTheProcessListCanStillBeLost) {
@@ -209,7 +210,7 @@ TEST_F(MariadbRaceTest, CommitOnceTheEngineNoLongerShowsTheOwnerIsNotLost) {
   // These take long, and without the last look about every second one is lost.
   const auto late = run_rounds(long_statement(), Commit::after_engine, 30, 3 * kNoneLostTime);
   EXPECT_TRUE(late.lost.empty());
-  EXPECT_GT(late.rounds, 10);
+  EXPECT_GE(late.rounds, 3);
 }
 
 }  // namespace

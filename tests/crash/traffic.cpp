@@ -54,7 +54,9 @@ void Traffic::run_singles() {
       single.branches.push_back({bank_.places()[0].participant, {{"INSERT INTO singles VALUES (?)", {id}, expected}}});
       const auto result = client->submit(single);
       if (!result.ok()) {
-        if (!result.error().retryable) client.reset();
+        const bool lost = result.error().code == Errc::io || result.error().code == Errc::timed_out;
+        if (lost) client.reset();
+        if (!lost) never_run_.insert(id);
       } else {
         told_[id] = result->outcome;
       }
@@ -89,6 +91,9 @@ std::vector<std::string> Traffic::problems() const {
     if (outcome == Outcome::unknown || is_there == (outcome == Outcome::committed)) continue;
     problems.push_back("single " + std::to_string(id) + " was told as " + to_string(outcome) + " and is " +
                        (is_there ? "there" : "not there"));
+  }
+  for (const auto id : never_run_) {
+    if (there.contains(id)) problems.push_back("single " + std::to_string(id) + " was never run and is there");
   }
   return problems;
 }

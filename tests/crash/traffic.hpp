@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -33,7 +34,9 @@ class Traffic {
   const std::function<std::uint16_t()> port_;
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> ended_{0};
-  std::map<std::int64_t, Outcome> told_;  ///< Of the thread of singles, until it has ended.
+  // Of the thread of singles, until it has ended.
+  std::map<std::int64_t, Outcome> told_;
+  std::set<std::int64_t> never_run_;
   std::vector<std::thread> threads_;
 };
 

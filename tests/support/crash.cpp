@@ -58,8 +58,8 @@ std::string CrashTest::xid_at(const Server& server, const std::string& gtrid) co
       {gtrid, protocol::format_bqual({in_east ? std::uint16_t{1} : std::uint16_t{2}, 2, in_east ? "east" : "west"})});
 }
 
-void CrashTest::prepare_by_hand(const Server& server, const std::string& gtrid, const std::string& statement,
-                                bool with_proof) const {
+std::string CrashTest::prepare_by_hand(const Server& server, const std::string& gtrid, const std::string& statement,
+                                       bool with_proof) const {
   Sql hand(server, database_);
   const auto xid = xid_at(server, gtrid);
   hand.run("XA START " + xid);
@@ -70,6 +70,18 @@ void CrashTest::prepare_by_hand(const Server& server, const std::string& gtrid, 
   hand.run(statement);
   hand.run("XA END " + xid);
   hand.run("XA PREPARE " + xid);
+  return hand.text("SELECT CONNECTION_ID()");
+}
+
+void CrashTest::prepare_unswept(const Server& server, const std::string& gtrid, const std::string& statement) {
+  failpoints().arm("packet_unsent/control:XA=hold");
+  const auto id = prepare_by_hand(server, gtrid, statement);
+  auto look = dba(server);
+  EXPECT_TRUE(eventually([&] {
+    return look.number("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID=" + id) == 0 &&
+           look.rows("SHOW ENGINE INNODB STATUS").at(0).at(2).find("thread id " + id + ",") == std::string::npos;
+  }));
+  failpoints().disarm();
 }
 
 std::set<std::string> CrashTest::listed(const Server& server) const {

@@ -36,8 +36,12 @@ class CrashTest : public PairTest {
   /// An XID in SQL: branch 1 (east) or 2 (west) of a transaction over both.
   std::string xid_at(const Server& server, const std::string& gtrid) const;
   /// Prepares by hand what Assent would have: a branch with this statement. With or without its proof row.
-  void prepare_by_hand(const Server& server, const std::string& gtrid, const std::string& statement,
-                       bool with_proof = true) const;
+  /// Gives the number of its connection, which is just leaving.
+  std::string prepare_by_hand(const Server& server, const std::string& gtrid, const std::string& statement,
+                              bool with_proof = true) const;
+  /// The same while the daemon runs, which touches no such branch until the session that prepared it is gone for good:
+  /// it cannot know of it, and on MariaDB would lose the branch in between.
+  void prepare_unswept(const Server& server, const std::string& gtrid, const std::string& statement);
   /// The gtrids of the coordinator in XA RECOVER of a server.
   std::set<std::string> listed(const Server& server) const;
 
