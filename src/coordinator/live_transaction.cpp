@@ -1,7 +1,5 @@
 #include "coordinator/live_transaction.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -10,11 +8,6 @@
 
 namespace assent::coordinator {
 namespace {
-
-constexpr std::chrono::milliseconds kRetryFirst{20};
-constexpr std::chrono::milliseconds kRetryMost{2'000};
-constexpr std::uint32_t kRetryDoublingsMax = 7;
-static_assert(kRetryFirst * (1U << kRetryDoublingsMax) >= kRetryMost);
 
 std::string joined_names(const std::vector<Place>& places) {
   std::string names;
@@ -318,160 +311,6 @@ std::string LiveTransaction::unvoted_locked() const {
   return names.empty() ? "a participant" : names;
 }
 
-void LiveTransaction::run(const protocol::Command& command) {
-  std::visit([this](const auto& what) { run(what); }, command);
-}
-
-void LiveTransaction::run(const protocol::ForceDecision&) {
-  ports::CommitDecision decision{.gtrid = gtrid_,
-                                 .protocol = protocol_,
-                                 .participants = {},
-                                 .idempotency_key = key_,
-                                 .request_fingerprint = fingerprint_,
-                                 .label = label_,
-                                 .decided_at_ms = base::wall_clock_ms()};
-  for (const auto& run : runs_) decision.participants.push_back(run.place.participant->name());
-  ASSENT_FAILPOINT(decision_unforced);
-#ifdef ASSENT_FAILPOINTS
-  if (ASSENT_FAILS_AT(without_decision_first)) return commit_before_decision(std::move(decision));
-#endif
-  force(std::move(decision));
-}
-
-void LiveTransaction::force(ports::CommitDecision decision) {
-  house_->log.append_forced(std::move(decision),
-                            [self = shared_from_this()](const Status& status) { self->on_logged(status); });
-}
-
-#ifdef ASSENT_FAILPOINTS
-// What must never be, so that a test can show why.
-void LiveTransaction::commit_before_decision(ports::CommitDecision decision) {
-  runs_[0].place.participant->settle(xid(0), protocol::Decided::commit, true,
-                                     [self = shared_from_this(), decision = std::move(decision)](
-                                         const ports::SettleReport&) mutable { self->force(std::move(decision)); });
-}
-#endif
-
-void LiveTransaction::run(const protocol::Settle& command) {
-  runs_[command.branch].place.participant->settle(
-      xid(command.branch), command.decided, command.known_prepared,
-      [self = shared_from_this(), branch = command.branch](ports::SettleReport report) {
-        self->on_settle_report(branch, std::move(report));
-      });
-}
-
-void LiveTransaction::run(const protocol::RetryLater& command) {
-  ++house_->settle_retries;
-  const std::lock_guard lock(mutex_);
-  auto& run = runs_[command.branch];
-  const auto pause = std::min(kRetryMost, kRetryFirst * (1U << std::min(run.attempts, kRetryDoublingsMax)));
-  ++run.attempts;
-  run.retry_armed = true;
-  run.retry_at = base::SteadyClock::now() + pause;
-  set_wake_at_locked();
-}
-
-// Somebody else has used its XID, by chance or on purpose. Nothing of it is left or can come, once it is rolled back.
-bool LiveTransaction::run_again() {
-  Rerun again;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!duplicate_xid_ || deadline_told_ || attempt_ + 1 >= kRunsMax) return false;
-    again = {.transaction = {.protocol = protocol_,
-                             .timeout = timeout_,
-                             .isolation = isolation_,
-                             .idempotency_key = key_,
-                             .label = label_,
-                             .branches = *requested_},
-             .fingerprint = fingerprint_,
-             .deadline = deadline_,
-             .done = std::exchange(done_, nullptr),
-             .attempt = attempt_ + 1};
-    outcome_ = Outcome::rolled_back;
-    requested_.reset();
-  }
-  spdlog::warn("{}: a participant knows this XID already; the transaction is run again under another", gtrid_);
-  tell_answered();
-  house_->rerun(std::move(again));
-  return true;
-}
-
-void LiveTransaction::run(const protocol::Answer& command) {
-  if (command.outcome == Outcome::rolled_back && command.settled && run_again()) return;
-  SubmitDone done;
-  TransactionResult result;
-  {
-    const std::lock_guard lock(mutex_);
-    outcome_ = command.outcome;
-    if (command.outcome == Outcome::rolled_back) {
-      note_cause_locked("no vote from " + unvoted_locked() + " within " + std::to_string(timeout_.count()) +
-                            " ms; submit it again, or raise timeout_ms",
-                        true);
-    }
-    result = result_locked();
-    result.outcome = command.outcome;
-    result.settled = command.settled;
-    done = std::move(done_);
-    done_ = nullptr;
-    for (auto& run : runs_) run.statements = {};
-    requested_.reset();
-  }
-  switch (command.outcome) {
-    case Outcome::committed: ++house_->committed; break;
-    case Outcome::rolled_back: ++house_->rolled_back; break;
-    case Outcome::unknown: ++house_->unknown; break;
-  }
-  if (!key_.empty()) house_->keys.finish(key_, result);
-  if (done) done(std::move(result));
-  tell_answered();
-}
-
-void LiveTransaction::run(const protocol::LogSettled& command) {
-  house_->log.append(ports::BranchSettled{gtrid_, number(command.branch)});
-}
-
-void LiveTransaction::run(const protocol::LogHazard& command) {
-  ++house_->hazards_found;
-  std::string reason;
-  bool decided = false;
-  {
-    const std::lock_guard lock(mutex_);
-    reason = runs_[command.branch].detail;
-    decided = rules_.phase == protocol::Phase::committing;
-  }
-  const auto& name = runs_[command.branch].place.participant->name();
-  if (!decided) {
-    contradicted_ = true;
-    // There is no decision that the log could hold it with: it is shown until the next start.
-    return spdlog::critical(
-        "HAZARD {}: branch {} at '{}' was to be rolled back and was committed by somebody else: {}. "
-        "Compare the databases before repairing them",
-        gtrid_, number(command.branch), name, reason);
-  }
-  spdlog::critical(
-      "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. It may have "
-      "been rolled back by hand; compare the databases before repairing them",
-      gtrid_, number(command.branch), name, reason);
-  ASSENT_FAILPOINT(hazard_unlogged);
-  house_->log.append(ports::HazardFound{gtrid_, number(command.branch), reason, base::wall_clock_ms()},
-                     [] { ASSENT_FAILPOINT(hazard_logged); });
-}
-
-void LiveTransaction::run(const protocol::LogEnd&) {
-  ASSENT_FAILPOINT(end_unlogged);
-  tell_ended();
-  // Until its end is durable it stays findable: its proof rows must not be purged before.
-  house_->log.append(ports::TransactionEnded{gtrid_}, [house = house_, gtrid = gtrid_] {
-    ASSENT_FAILPOINT(end_durable);
-    house->registry.remove(gtrid);
-  });
-}
-
-void LiveTransaction::run(const protocol::Forget&) {
-  tell_ended();
-  house_->registry.remove(gtrid_);
-}
-
 void LiveTransaction::tell_ended() {
   TransactionStatus last;
   {
@@ -485,71 +324,6 @@ void LiveTransaction::tell_ended() {
 protocol::Xid LiveTransaction::xid(protocol::BranchIndex branch) const {
   return {gtrid_, protocol::format_bqual({number(branch), static_cast<std::uint16_t>(runs_.size()),
                                           runs_[branch].place.participant->name()})};
-}
-
-BranchState LiveTransaction::state_of(protocol::BranchIndex branch) const {
-  using State = protocol::BranchRules::State;
-  switch (rules_.branches[branch].state) {
-    case State::running: return BranchState::active;
-    case State::prepared: return BranchState::prepared;
-    case State::in_doubt: return BranchState::in_doubt;
-    case State::committed: return BranchState::committed;
-    case State::unproven: return BranchState::unproven;
-    case State::rolled_back: return BranchState::rolled_back;
-    case State::hazard: return BranchState::hazard;
-  }
-  return BranchState::in_doubt;
-}
-
-TransactionResult LiveTransaction::result() const {
-  const std::lock_guard lock(mutex_);
-  return result_locked();
-}
-
-TransactionResult LiveTransaction::result_locked() const {
-  TransactionResult result;
-  result.gtrid = gtrid_;
-  const auto status = status_locked();
-  result.outcome = status.outcome.value_or(Outcome::unknown);
-  result.settled = status.settled;
-  for (std::size_t i = 0; i < runs_.size(); ++i) {
-    result.branches.push_back({runs_[i].place.participant->name(), status.branches[i].state, {}});
-    if (result.outcome == Outcome::committed) result.branches.back().statements = runs_[i].statements;
-  }
-  if (result.outcome == Outcome::rolled_back) result.cause = cause_;
-  return result;
-}
-
-TransactionStatus LiveTransaction::status() const {
-  const std::lock_guard lock(mutex_);
-  return status_locked();
-}
-
-TransactionStatus LiveTransaction::status_locked() const {
-  TransactionStatus status;
-  status.gtrid = gtrid_;
-  switch (rules_.phase) {
-    case protocol::Phase::committing: status.outcome = Outcome::committed; break;
-    case protocol::Phase::rolling_back: status.outcome = Outcome::rolled_back; break;
-    default: status.outcome = outcome_; break;
-  }
-  status.settled = rules_.phase == protocol::Phase::ended;
-  status.protocol = protocol_;
-  status.label = label_;
-  status.idempotency_key = key_;
-  status.age_ms =
-      decided_at_ms_ != 0
-          ? std::max<std::int64_t>(0, base::wall_clock_ms() - decided_at_ms_)
-          : std::chrono::duration_cast<std::chrono::milliseconds>(base::SteadyClock::now() - arrived_).count();
-  for (std::size_t i = 0; i < runs_.size(); ++i) {
-    const auto state = state_of(static_cast<protocol::BranchIndex>(i));
-    const bool troubled = state == BranchState::in_doubt || state == BranchState::hazard;
-    // What was told to the client as committed is not so any more once a branch of it is found to be lost.
-    if (state == BranchState::hazard) status.outcome = Outcome::unknown;
-    status.branches.push_back({runs_[i].place.participant->name(), state, troubled ? runs_[i].detail : ""});
-  }
-  if (status.outcome == Outcome::rolled_back) status.cause = cause_;
-  return status;
 }
 
 void LiveTransaction::set_wake_at_locked() {

@@ -1,0 +1,174 @@
+// What the rules command, done.
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "base/failpoints.hpp"
+#include "coordinator/live_transaction.hpp"
+
+namespace assent::coordinator {
+namespace {
+
+constexpr std::chrono::milliseconds kRetryFirst{20};
+constexpr std::chrono::milliseconds kRetryMost{2'000};
+constexpr std::uint32_t kRetryDoublingsMax = 7;
+static_assert(kRetryFirst * (1U << kRetryDoublingsMax) >= kRetryMost);
+
+}  // namespace
+
+void LiveTransaction::run(const protocol::Command& command) {
+  std::visit([this](const auto& what) { run(what); }, command);
+}
+
+void LiveTransaction::run(const protocol::ForceDecision&) {
+  ports::CommitDecision decision{.gtrid = gtrid_,
+                                 .protocol = protocol_,
+                                 .participants = {},
+                                 .idempotency_key = key_,
+                                 .request_fingerprint = fingerprint_,
+                                 .label = label_,
+                                 .decided_at_ms = base::wall_clock_ms()};
+  for (const auto& run : runs_) decision.participants.push_back(run.place.participant->name());
+  ASSENT_FAILPOINT(decision_unforced);
+#ifdef ASSENT_FAILPOINTS
+  if (ASSENT_FAILS_AT(without_decision_first)) return commit_before_decision(std::move(decision));
+#endif
+  force(std::move(decision));
+}
+
+void LiveTransaction::force(ports::CommitDecision decision) {
+  house_->log.append_forced(std::move(decision),
+                            [self = shared_from_this()](const Status& status) { self->on_logged(status); });
+}
+
+#ifdef ASSENT_FAILPOINTS
+// What must never be, so that a test can show why.
+void LiveTransaction::commit_before_decision(ports::CommitDecision decision) {
+  runs_[0].place.participant->settle(xid(0), protocol::Decided::commit, true,
+                                     [self = shared_from_this(), decision = std::move(decision)](
+                                         const ports::SettleReport&) mutable { self->force(std::move(decision)); });
+}
+#endif
+
+void LiveTransaction::run(const protocol::Settle& command) {
+  runs_[command.branch].place.participant->settle(
+      xid(command.branch), command.decided, command.known_prepared,
+      [self = shared_from_this(), branch = command.branch](ports::SettleReport report) {
+        self->on_settle_report(branch, std::move(report));
+      });
+}
+
+void LiveTransaction::run(const protocol::RetryLater& command) {
+  ++house_->settle_retries;
+  const std::lock_guard lock(mutex_);
+  auto& run = runs_[command.branch];
+  const auto pause = std::min(kRetryMost, kRetryFirst * (1U << std::min(run.attempts, kRetryDoublingsMax)));
+  ++run.attempts;
+  run.retry_armed = true;
+  run.retry_at = base::SteadyClock::now() + pause;
+  set_wake_at_locked();
+}
+
+// Somebody else has used its XID, by chance or on purpose. Nothing of it is left or can come, once it is rolled back.
+bool LiveTransaction::run_again() {
+  Rerun again;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!duplicate_xid_ || deadline_told_ || attempt_ + 1 >= kRunsMax) return false;
+    again = {.transaction = {.protocol = protocol_,
+                             .timeout = timeout_,
+                             .isolation = isolation_,
+                             .idempotency_key = key_,
+                             .label = label_,
+                             .branches = *requested_},
+             .fingerprint = fingerprint_,
+             .deadline = deadline_,
+             .done = std::exchange(done_, nullptr),
+             .attempt = attempt_ + 1};
+    outcome_ = Outcome::rolled_back;
+    requested_.reset();
+  }
+  spdlog::warn("{}: a participant knows this XID already; the transaction is run again under another", gtrid_);
+  tell_answered();
+  house_->rerun(std::move(again));
+  return true;
+}
+
+void LiveTransaction::run(const protocol::Answer& command) {
+  if (command.outcome == Outcome::rolled_back && command.settled && run_again()) return;
+  SubmitDone done;
+  TransactionResult result;
+  {
+    const std::lock_guard lock(mutex_);
+    outcome_ = command.outcome;
+    if (command.outcome == Outcome::rolled_back) {
+      note_cause_locked("no vote from " + unvoted_locked() + " within " + std::to_string(timeout_.count()) +
+                            " ms; submit it again, or raise timeout_ms",
+                        true);
+    }
+    result = result_locked();
+    result.outcome = command.outcome;
+    result.settled = command.settled;
+    done = std::move(done_);
+    done_ = nullptr;
+    for (auto& run : runs_) run.statements = {};
+    requested_.reset();
+  }
+  switch (command.outcome) {
+    case Outcome::committed: ++house_->committed; break;
+    case Outcome::rolled_back: ++house_->rolled_back; break;
+    case Outcome::unknown: ++house_->unknown; break;
+  }
+  if (!key_.empty()) house_->keys.finish(key_, result);
+  if (done) done(std::move(result));
+  tell_answered();
+}
+
+void LiveTransaction::run(const protocol::LogSettled& command) {
+  house_->log.append(ports::BranchSettled{gtrid_, number(command.branch)});
+}
+
+void LiveTransaction::run(const protocol::LogHazard& command) {
+  ++house_->hazards_found;
+  std::string reason;
+  bool decided = false;
+  {
+    const std::lock_guard lock(mutex_);
+    reason = runs_[command.branch].detail;
+    decided = rules_.phase == protocol::Phase::committing;
+  }
+  const auto& name = runs_[command.branch].place.participant->name();
+  if (!decided) {
+    contradicted_ = true;
+    // There is no decision that the log could hold it with: it is shown until the next start.
+    return spdlog::critical(
+        "HAZARD {}: branch {} at '{}' was to be rolled back and was committed by somebody else: {}. "
+        "Compare the databases before repairing them",
+        gtrid_, number(command.branch), name, reason);
+  }
+  spdlog::critical(
+      "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. It may have "
+      "been rolled back by hand; compare the databases before repairing them",
+      gtrid_, number(command.branch), name, reason);
+  ASSENT_FAILPOINT(hazard_unlogged);
+  house_->log.append(ports::HazardFound{gtrid_, number(command.branch), reason, base::wall_clock_ms()},
+                     [] { ASSENT_FAILPOINT(hazard_logged); });
+}
+
+void LiveTransaction::run(const protocol::LogEnd&) {
+  ASSENT_FAILPOINT(end_unlogged);
+  tell_ended();
+  // Until its end is durable it stays findable: its proof rows must not be purged before.
+  house_->log.append(ports::TransactionEnded{gtrid_}, [house = house_, gtrid = gtrid_] {
+    ASSENT_FAILPOINT(end_durable);
+    house->registry.remove(gtrid);
+  });
+}
+
+void LiveTransaction::run(const protocol::Forget&) {
+  tell_ended();
+  house_->registry.remove(gtrid_);
+}
+
+}  // namespace assent::coordinator

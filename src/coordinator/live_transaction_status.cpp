@@ -1,0 +1,74 @@
+// What is told of a transaction.
+
+#include <algorithm>
+
+#include "coordinator/live_transaction.hpp"
+
+namespace assent::coordinator {
+
+BranchState LiveTransaction::state_of(protocol::BranchIndex branch) const {
+  using State = protocol::BranchRules::State;
+  switch (rules_.branches[branch].state) {
+    case State::running: return BranchState::active;
+    case State::prepared: return BranchState::prepared;
+    case State::in_doubt: return BranchState::in_doubt;
+    case State::committed: return BranchState::committed;
+    case State::unproven: return BranchState::unproven;
+    case State::rolled_back: return BranchState::rolled_back;
+    case State::hazard: return BranchState::hazard;
+  }
+  return BranchState::in_doubt;
+}
+
+TransactionResult LiveTransaction::result() const {
+  const std::lock_guard lock(mutex_);
+  return result_locked();
+}
+
+TransactionResult LiveTransaction::result_locked() const {
+  TransactionResult result;
+  result.gtrid = gtrid_;
+  const auto status = status_locked();
+  result.outcome = status.outcome.value_or(Outcome::unknown);
+  result.settled = status.settled;
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    result.branches.push_back({runs_[i].place.participant->name(), status.branches[i].state, {}});
+    if (result.outcome == Outcome::committed) result.branches.back().statements = runs_[i].statements;
+  }
+  if (result.outcome == Outcome::rolled_back) result.cause = cause_;
+  return result;
+}
+
+TransactionStatus LiveTransaction::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_locked();
+}
+
+TransactionStatus LiveTransaction::status_locked() const {
+  TransactionStatus status;
+  status.gtrid = gtrid_;
+  switch (rules_.phase) {
+    case protocol::Phase::committing: status.outcome = Outcome::committed; break;
+    case protocol::Phase::rolling_back: status.outcome = Outcome::rolled_back; break;
+    default: status.outcome = outcome_; break;
+  }
+  status.settled = rules_.phase == protocol::Phase::ended;
+  status.protocol = protocol_;
+  status.label = label_;
+  status.idempotency_key = key_;
+  status.age_ms =
+      decided_at_ms_ != 0
+          ? std::max<std::int64_t>(0, base::wall_clock_ms() - decided_at_ms_)
+          : std::chrono::duration_cast<std::chrono::milliseconds>(base::SteadyClock::now() - arrived_).count();
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const auto state = state_of(static_cast<protocol::BranchIndex>(i));
+    const bool troubled = state == BranchState::in_doubt || state == BranchState::hazard;
+    // What was told to the client as committed is not so any more once a branch of it is found to be lost.
+    if (state == BranchState::hazard) status.outcome = Outcome::unknown;
+    status.branches.push_back({runs_[i].place.participant->name(), state, troubled ? runs_[i].detail : ""});
+  }
+  if (status.outcome == Outcome::rolled_back) status.cause = cause_;
+  return status;
+}
+
+}  // namespace assent::coordinator
