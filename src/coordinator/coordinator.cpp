@@ -5,21 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <future>
-#include <map>
-#include <mutex>
-#include <thread>
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
-#include "base/version.hpp"
+#include "coordinator/coordinator_impl.hpp"
 #include "coordinator/fingerprint.hpp"
-#include "coordinator/house.hpp"
-#include "coordinator/live_transaction.hpp"
-#include "coordinator/log_fit.hpp"
-#include "coordinator/purger.hpp"
-#include "coordinator/sweeper.hpp"
 #include "coordinator/validate.hpp"
 #include "protocol/xid.hpp"
 
@@ -53,81 +44,29 @@ std::vector<std::uint32_t> slots_of(const std::vector<ports::Participant*>& part
 
 }  // namespace
 
-class Coordinator::Impl {
- public:
-  Impl(Settings settings, ports::LogState recovered, ports::DecisionLog& log,
-       std::vector<ports::Participant*> participants)
-      : settings_(std::move(settings)),
-        recovered_(std::move(recovered)),
-        participants_(std::move(participants)),
-        house_(new House{.log = log,
-                         .admission = Admission(slots_of(participants_)),
-                         .registry = Registry(settings_.live_transactions_max, kRecentMax),
-                         .keys = IdempotencyIndex(settings_.idempotency_keys_max),
-                         .rerun = nullptr}) {
-    ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
-    for (std::size_t i = 0; i < participants_.size(); ++i) {
-      places_[participants_[i]->name()] = {participants_[i], static_cast<Admission::ParticipantIndex>(i)};
-    }
-    ASSENT_CHECK(places_.size() == participants_.size());
-    // Whoever calls it is driven by a participant, and those end before this does.
-    house_->rerun = [this](Rerun again) { run(std::move(again)); };
+Coordinator::Impl::Impl(Settings settings, ports::LogState recovered, ports::DecisionLog& log,
+                        std::vector<ports::Participant*> participants)
+    : settings_(std::move(settings)),
+      recovered_(std::move(recovered)),
+      participants_(std::move(participants)),
+      house_(new House{.log = log,
+                       .admission = Admission(slots_of(participants_)),
+                       .registry = Registry(settings_.live_transactions_max, kRecentMax),
+                       .keys = IdempotencyIndex(settings_.idempotency_keys_max),
+                       .rerun = nullptr}) {
+  ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
+  for (std::size_t i = 0; i < participants_.size(); ++i) {
+    places_[participants_[i]->name()] = {participants_[i], static_cast<Admission::ParticipantIndex>(i)};
   }
+  ASSENT_CHECK(places_.size() == participants_.size());
+  // Whoever calls it is driven by a participant, and those end before this does.
+  house_->rerun = [this](Rerun again) { run(std::move(again)); };
+}
 
-  ~Impl() {
-    stop();
-    house_->registry.clear();
-  }
-
-  Status start();
-  void submit(Transaction transaction, SubmitDone done);
-  Result<TransactionStatus> status_of_gtrid(const std::string& gtrid) const;
-  Result<TransactionStatus> status_of_key(const std::string& key) const;
-  std::vector<TransactionStatus> list(std::size_t max) const;
-  std::vector<ParticipantInfo> participants() const;
-  ServerInfo info() const;
-  std::size_t stop();
-
- private:
-  enum class State : std::uint8_t { starting, serving, draining, stopped };
-
-  std::map<std::string, ports::Inspection> inspect_all();
-  Status force_epoch();
-  Status resume_decided();
-  /// One that is new, or again. Its idempotency key is claimed.
-  void run(Rerun one);
-  void caretake();
-  void purge();
-  std::size_t unanswered() const;
-  /// Waits until every client has its answer. False if `bound` passed first.
-  bool wait_answered(std::chrono::milliseconds bound);
-  std::optional<Error> refusal() const;
-
-  const Settings settings_;
-  const ports::LogState recovered_;
-  const std::vector<ports::Participant*> participants_;
-  std::map<std::string, Place> places_;
-  const std::shared_ptr<House> house_;
-  std::uint32_t epoch_ = 0;
-  const base::SteadyTime started_at_ = base::SteadyClock::now();
-
-  std::atomic<State> state_{State::starting};
-  /// Held while a transaction gets its number and enters the registry: who holds it sees every number below
-  /// `next_sequence_` either in there or over.
-  std::mutex numbering_mutex_;
-  std::uint64_t next_sequence_ = 1;
-  std::atomic<std::uint64_t> submitted_{0};
-  std::atomic<std::uint64_t> overloaded_{0};
-
-  std::vector<std::shared_ptr<Sweeper>> sweepers_;  ///< By participant.
-  std::vector<std::shared_ptr<Purger>> purgers_;
-
-  std::mutex caretaker_mutex_;
-  std::condition_variable caretaker_wake_;
-  std::vector<ports::Participant*> came_up_;
-  bool caretaker_stop_ = false;
-  std::thread caretaker_;
-};
+Coordinator::Impl::~Impl() {
+  stop();
+  house_->registry.clear();
+}
 
 Status Coordinator::Impl::start() {
   const auto seen = inspect_all();
@@ -290,112 +229,6 @@ void Coordinator::Impl::run(Rerun one) {
                  true});
   }
   live->submit();
-}
-
-Result<TransactionStatus> Coordinator::Impl::status_of_gtrid(const std::string& gtrid) const {
-  if (const auto live = house_->registry.find(gtrid)) return live->status();
-  if (auto recent = house_->registry.recent(gtrid)) return std::move(*recent);
-  return Error{
-      Errc::not_found,
-      "no transaction '" + gtrid +
-          "' is alive or lately ended here. It ended longer ago, or was never decided, and then it was rolled back",
-      false};
-}
-
-Result<TransactionStatus> Coordinator::Impl::status_of_key(const std::string& key) const {
-  if (const auto gtrid = house_->keys.gtrid_of(key)) {
-    if (auto status = status_of_gtrid(*gtrid); status.ok()) {
-      // Until the key has its outcome, a rollback may be followed by another run, under another gtrid.
-      if (status->outcome == Outcome::rolled_back && !house_->keys.find(key)) {
-        status->outcome.reset();
-        status->cause.reset();
-      }
-      return status;
-    }
-  }
-  if (const auto first = house_->keys.find(key)) {
-    TransactionStatus status;
-    status.gtrid = first->gtrid;
-    status.outcome = first->outcome;
-    // It is not alive any more, so nothing of it is left to settle.
-    status.settled = true;
-    status.idempotency_key = key;
-    status.cause = first->cause;
-    for (const auto& branch : first->branches) {
-      const auto state = first->outcome == Outcome::committed && branch.state != BranchState::unproven
-                             ? BranchState::committed
-                             : branch.state;
-      status.branches.push_back({branch.participant, state, ""});
-    }
-    return status;
-  }
-  return Error{Errc::not_found,
-               "no transaction is kept for the idempotency key '" + key +
-                   "': it was never received, was not run, or is no longer kept",
-               false};
-}
-
-std::vector<TransactionStatus> Coordinator::Impl::list(std::size_t max) const {
-  std::vector<TransactionStatus> listing;
-  for (const auto& live : house_->registry.all()) {
-    auto status = live->status();
-    if (!status.settled) listing.push_back(std::move(status));
-  }
-  std::sort(listing.begin(), listing.end(), [](const auto& a, const auto& b) { return a.gtrid < b.gtrid; });
-  if (listing.size() > max) listing.resize(max);
-  return listing;
-}
-
-std::vector<ParticipantInfo> Coordinator::Impl::participants() const {
-  std::vector<ParticipantInfo> infos;
-  for (const auto* participant : participants_) infos.push_back(participant->info());
-  return infos;
-}
-
-ServerInfo Coordinator::Impl::info() const {
-  ServerInfo info;
-  info.version = base::kVersion;
-  info.coordinator = settings_.coordinator_id;
-  info.epoch = epoch_;
-  info.uptime_ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(base::SteadyClock::now() - started_at_).count();
-  switch (house_->log.condition()) {
-    case ports::LogCondition::accepting: info.state = state_ == State::serving ? "serving" : "draining"; break;
-    case ports::LogCondition::reserve_only: info.state = "log_full"; break;
-    case ports::LogCondition::poisoned: info.state = "log_poisoned"; break;
-  }
-  info.live = static_cast<std::uint32_t>(house_->registry.live());
-  for (const auto& live : house_->registry.all()) {
-    for (const auto& branch : live->status().branches) {
-      if (branch.state == BranchState::in_doubt) ++info.in_doubt;
-      if (branch.state == BranchState::hazard) ++info.hazards;
-    }
-  }
-  info.limits = {{"live_transactions_max", settings_.live_transactions_max},
-                 {"idempotency_keys_max", settings_.idempotency_keys_max},
-                 {"statements_per_transaction_max", settings_.statements_per_transaction_max},
-                 {"branches_max", protocol::kBranchesMax},
-                 {"default_timeout_ms", static_cast<std::uint64_t>(settings_.default_timeout.count())},
-                 {"timeout_max_ms", static_cast<std::uint64_t>(settings_.timeout_max.count())}};
-  const auto log = house_->log.stats();
-  info.counters = {{"submitted", submitted_},
-                   {"committed", house_->committed},
-                   {"rolled_back", house_->rolled_back},
-                   {"unknown", house_->unknown},
-                   {"refused_overloaded", overloaded_},
-                   {"hazards_found", house_->hazards_found},
-                   {"settle_retries", house_->settle_retries},
-                   {"sweeps", house_->sweeps},
-                   {"orphans_rolled_back", house_->orphans_rolled_back},
-                   {"orphans_committed", house_->orphans_committed},
-                   {"orphan_retries", house_->orphan_retries},
-                   {"proof_rows_purged", house_->proof_rows_purged},
-                   {"log_forced_records", log.forced_records},
-                   {"log_records", log.records},
-                   {"log_syncs", log.syncs},
-                   {"log_bytes_written", log.bytes_written},
-                   {"log_checkpoints", log.checkpoints}};
-  return info;
 }
 
 void Coordinator::Impl::caretake() {

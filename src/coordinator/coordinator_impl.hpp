@@ -1,0 +1,83 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "coordinator/coordinator.hpp"
+#include "coordinator/house.hpp"
+#include "coordinator/live_transaction.hpp"
+#include "coordinator/log_fit.hpp"
+#include "coordinator/purger.hpp"
+#include "coordinator/sweeper.hpp"
+
+namespace assent::coordinator {
+
+/// What coordinator.hpp promises: taking and ending work in coordinator.cpp, what is told of it in
+/// coordinator_queries.cpp.
+class Coordinator::Impl {
+ public:
+  Impl(Settings settings, ports::LogState recovered, ports::DecisionLog& log,
+       std::vector<ports::Participant*> participants);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Status start();
+  void submit(Transaction transaction, SubmitDone done);
+  Result<TransactionStatus> status_of_gtrid(const std::string& gtrid) const;
+  Result<TransactionStatus> status_of_key(const std::string& key) const;
+  std::vector<TransactionStatus> list(std::size_t max) const;
+  std::vector<ParticipantInfo> participants() const;
+  ServerInfo info() const;
+  std::size_t stop();
+
+ private:
+  enum class State : std::uint8_t { starting, serving, draining, stopped };
+
+  std::map<std::string, ports::Inspection> inspect_all();
+  Status force_epoch();
+  Status resume_decided();
+  /// One that is new, or again. Its idempotency key is claimed.
+  void run(Rerun one);
+  void caretake();
+  void purge();
+  std::size_t unanswered() const;
+  /// Waits until every client has its answer. False if `bound` passed first.
+  bool wait_answered(std::chrono::milliseconds bound);
+  std::optional<Error> refusal() const;
+
+  const Settings settings_;
+  const ports::LogState recovered_;
+  const std::vector<ports::Participant*> participants_;
+  std::map<std::string, Place> places_;
+  const std::shared_ptr<House> house_;
+  std::uint32_t epoch_ = 0;
+  const base::SteadyTime started_at_ = base::SteadyClock::now();
+
+  std::atomic<State> state_{State::starting};
+  /// Held while a transaction gets its number and enters the registry: who holds it sees every number below
+  /// `next_sequence_` either in there or over.
+  std::mutex numbering_mutex_;
+  std::uint64_t next_sequence_ = 1;
+  std::atomic<std::uint64_t> submitted_{0};
+  std::atomic<std::uint64_t> overloaded_{0};
+
+  std::vector<std::shared_ptr<Sweeper>> sweepers_;  ///< By participant.
+  std::vector<std::shared_ptr<Purger>> purgers_;
+
+  std::mutex caretaker_mutex_;
+  std::condition_variable caretaker_wake_;
+  std::vector<ports::Participant*> came_up_;
+  bool caretaker_stop_ = false;
+  std::thread caretaker_;
+};
+
+}  // namespace assent::coordinator

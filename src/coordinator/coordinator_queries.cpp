@@ -1,0 +1,116 @@
+// What is told of transactions, participants and the coordinator itself. Changes nothing.
+
+#include <algorithm>
+
+#include "base/version.hpp"
+#include "coordinator/coordinator_impl.hpp"
+
+namespace assent::coordinator {
+
+Result<TransactionStatus> Coordinator::Impl::status_of_gtrid(const std::string& gtrid) const {
+  if (const auto live = house_->registry.find(gtrid)) return live->status();
+  if (auto recent = house_->registry.recent(gtrid)) return std::move(*recent);
+  return Error{
+      Errc::not_found,
+      "no transaction '" + gtrid +
+          "' is alive or lately ended here. It ended longer ago, or was never decided, and then it was rolled back",
+      false};
+}
+
+Result<TransactionStatus> Coordinator::Impl::status_of_key(const std::string& key) const {
+  if (const auto gtrid = house_->keys.gtrid_of(key)) {
+    if (auto status = status_of_gtrid(*gtrid); status.ok()) {
+      // Until the key has its outcome, a rollback may be followed by another run, under another gtrid.
+      if (status->outcome == Outcome::rolled_back && !house_->keys.find(key)) {
+        status->outcome.reset();
+        status->cause.reset();
+      }
+      return status;
+    }
+  }
+  if (const auto first = house_->keys.find(key)) {
+    TransactionStatus status;
+    status.gtrid = first->gtrid;
+    status.outcome = first->outcome;
+    // It is not alive any more, so nothing of it is left to settle.
+    status.settled = true;
+    status.idempotency_key = key;
+    status.cause = first->cause;
+    for (const auto& branch : first->branches) {
+      const auto state = first->outcome == Outcome::committed && branch.state != BranchState::unproven
+                             ? BranchState::committed
+                             : branch.state;
+      status.branches.push_back({branch.participant, state, ""});
+    }
+    return status;
+  }
+  return Error{Errc::not_found,
+               "no transaction is kept for the idempotency key '" + key +
+                   "': it was never received, was not run, or is no longer kept",
+               false};
+}
+
+std::vector<TransactionStatus> Coordinator::Impl::list(std::size_t max) const {
+  std::vector<TransactionStatus> listing;
+  for (const auto& live : house_->registry.all()) {
+    auto status = live->status();
+    if (!status.settled) listing.push_back(std::move(status));
+  }
+  std::sort(listing.begin(), listing.end(), [](const auto& a, const auto& b) { return a.gtrid < b.gtrid; });
+  if (listing.size() > max) listing.resize(max);
+  return listing;
+}
+
+std::vector<ParticipantInfo> Coordinator::Impl::participants() const {
+  std::vector<ParticipantInfo> infos;
+  for (const auto* participant : participants_) infos.push_back(participant->info());
+  return infos;
+}
+
+ServerInfo Coordinator::Impl::info() const {
+  ServerInfo info;
+  info.version = base::kVersion;
+  info.coordinator = settings_.coordinator_id;
+  info.epoch = epoch_;
+  info.uptime_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(base::SteadyClock::now() - started_at_).count();
+  switch (house_->log.condition()) {
+    case ports::LogCondition::accepting: info.state = state_ == State::serving ? "serving" : "draining"; break;
+    case ports::LogCondition::reserve_only: info.state = "log_full"; break;
+    case ports::LogCondition::poisoned: info.state = "log_poisoned"; break;
+  }
+  info.live = static_cast<std::uint32_t>(house_->registry.live());
+  for (const auto& live : house_->registry.all()) {
+    for (const auto& branch : live->status().branches) {
+      if (branch.state == BranchState::in_doubt) ++info.in_doubt;
+      if (branch.state == BranchState::hazard) ++info.hazards;
+    }
+  }
+  info.limits = {{"live_transactions_max", settings_.live_transactions_max},
+                 {"idempotency_keys_max", settings_.idempotency_keys_max},
+                 {"statements_per_transaction_max", settings_.statements_per_transaction_max},
+                 {"branches_max", protocol::kBranchesMax},
+                 {"default_timeout_ms", static_cast<std::uint64_t>(settings_.default_timeout.count())},
+                 {"timeout_max_ms", static_cast<std::uint64_t>(settings_.timeout_max.count())}};
+  const auto log = house_->log.stats();
+  info.counters = {{"submitted", submitted_},
+                   {"committed", house_->committed},
+                   {"rolled_back", house_->rolled_back},
+                   {"unknown", house_->unknown},
+                   {"refused_overloaded", overloaded_},
+                   {"hazards_found", house_->hazards_found},
+                   {"settle_retries", house_->settle_retries},
+                   {"sweeps", house_->sweeps},
+                   {"orphans_rolled_back", house_->orphans_rolled_back},
+                   {"orphans_committed", house_->orphans_committed},
+                   {"orphan_retries", house_->orphan_retries},
+                   {"proof_rows_purged", house_->proof_rows_purged},
+                   {"log_forced_records", log.forced_records},
+                   {"log_records", log.records},
+                   {"log_syncs", log.syncs},
+                   {"log_bytes_written", log.bytes_written},
+                   {"log_checkpoints", log.checkpoints}};
+  return info;
+}
+
+}  // namespace assent::coordinator
