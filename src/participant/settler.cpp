@@ -292,8 +292,8 @@ class Batch {
   }
 
   // A marker under the branch's key: a late runner's own row is then a duplicate, and it fails before it changes
-  // anything. Only where the key was just seen to be free: an INSERT waits for a lock (a restarted MySQL rolls back for
-  // seconds what was running), a look does not.
+  // anything. Only where the key was just seen to be free: an INSERT waits for a lock (a restarted server may
+  // still be rolling back what was running), a look does not.
   void fence(Attempt& attempt) {
     const auto& xid = attempt.work.xid;
     const auto branch = protocol::parse_bqual(xid.bqual);
