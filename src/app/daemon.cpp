@@ -8,6 +8,8 @@
 #include <memory>
 #include <sstream>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/program_options.hpp>
 
 #include "app/address.hpp"
@@ -16,6 +18,8 @@
 #include "app/files.hpp"
 #include "app/output.hpp"
 #include "app/settings.hpp"
+#include "base/event_loop.hpp"
+#include "base/failpoints.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "coordinator/coordinator.hpp"
@@ -148,14 +152,26 @@ void raise_descriptor_limit(const Config& config) {
 
 // The parts of a serving coordinator. Destroyed from the last to the first, each before what it uses.
 struct Parts {
+  base::EventLoop loop;
   std::unique_ptr<wal::WriterLog> log;
   std::vector<std::unique_ptr<ports::Participant>> participants;
   std::unique_ptr<coordinator::Coordinator> coordinator;
   std::unique_ptr<server::Server> server;
 };
 
+// Where a decision's callbacks run: on the loop, which sends what follows from it.
+ports::Executor callbacks_on(base::EventLoop& loop) {
+  return [&loop](std::function<void()> task) {
+#ifdef ASSENT_FAILPOINTS
+    // One that holds must not hold the loop.
+    if (base::any_failpoint_armed()) return task();
+#endif
+    boost::asio::post(loop.context(), std::move(task));
+  };
+}
+
 Result<std::uint16_t> start(const Config& config, Parts& parts) {
-  auto opened = wal::open(config.log, wal::posix_disk());
+  auto opened = wal::open(config.log, wal::posix_disk(), callbacks_on(parts.loop));
   if (!opened) return std::move(opened).error();
   for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
   spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,
@@ -164,13 +180,13 @@ Result<std::uint16_t> start(const Config& config, Parts& parts) {
 
   std::vector<ports::Participant*> participants;
   for (const auto& participant : config.participants) {
-    parts.participants.push_back(participant::make_participant(participant.connection));
+    parts.participants.push_back(participant::make_participant(participant.connection, parts.loop));
     participants.push_back(parts.participants.back().get());
   }
   parts.coordinator = std::make_unique<coordinator::Coordinator>(config.coordinator, std::move(opened->state),
                                                                  *parts.log, std::move(participants));
   if (auto started = parts.coordinator->start(); !started) return std::move(started).error();
-  parts.server = std::make_unique<server::Server>(config.listen, server::service_of(*parts.coordinator));
+  parts.server = std::make_unique<server::Server>(parts.loop, config.listen, server::service_of(*parts.coordinator));
   return parts.server->start();
 }
 

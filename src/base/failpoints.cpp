@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -56,6 +57,11 @@ class Failpoints {
     // Never destroyed: threads may pass by until the very end.
     static auto* const instance = new Failpoints;
     return *instance;
+  }
+
+  bool any_armed() const {
+    return std::any_of(armed_.begin(), armed_.end(),
+                       [](const auto& one) { return one.load(std::memory_order_relaxed); });
   }
 
   bool pass(Failpoint point, std::string_view detail) {
@@ -166,12 +172,22 @@ class Failpoints {
       arms_[i].clear();
       armed_[i] = false;
     }
+    let_go();
+  }
+
+  void release() {
+    const std::lock_guard lock(mutex_);
+    let_go();
+  }
+
+  void let_go() {
     ++generation_;
     changed_.notify_all();
   }
 
   std::string obey(std::string_view line) {
     if (line == "disarm") return disarm(), "ok\n";
+    if (line == "release") return release(), "ok\n";
     if (line.starts_with("passed ")) {
       const auto index = index_of(line.substr(7));
       const std::lock_guard lock(mutex_);
@@ -207,7 +223,7 @@ class Failpoints {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::uint64_t generation_ = 0;  ///< Of disarmings.
+  std::uint64_t generation_ = 0;  ///< Of lettings go.
   std::array<std::vector<Arm>, kCount> arms_;
   std::array<std::atomic<bool>, kCount> armed_{};
   std::array<std::uint64_t, kCount> taken_{};
@@ -217,6 +233,10 @@ class Failpoints {
 
 bool passes_failpoint(Failpoint point, std::string_view detail) {
   return Failpoints::get().pass(point, detail);
+}
+
+bool any_failpoint_armed() {
+  return Failpoints::get().any_armed();
 }
 
 }  // namespace assent::base

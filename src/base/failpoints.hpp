@@ -17,8 +17,8 @@ namespace assent::base {
 //     ACTION   crash (SIGKILL to itself), error (the step fails), delay:MS, hold (until it is armed otherwise)
 //     N        only the Nth time; otherwise each time
 //
-// The socket also takes `disarm`, which leaves only safeguards as they are, and `passed POINT`, which is answered with
-// how often an armed action was taken there. Every action that is taken is said on standard error first: `failpoint
+// The socket also takes `release`, which lets go of what holds; `disarm`, which does so too and leaves only safeguards as
+// they are; and `passed POINT`, which is answered with how often an armed action was taken there. Every action that is taken is said on standard error first: `failpoint
 // POINT/TEXT: crash`.
 
 // X(name, whether `error` means something there)
@@ -77,6 +77,8 @@ enum class Failpoint {
 
 /// True when the step is to fail. May not return. Thread safe.
 bool passes_failpoint(Failpoint point, std::string_view detail = {});
+/// Whether anything at all is armed. Thread safe.
+bool any_failpoint_armed();
 
 }  // namespace assent::base
 

@@ -21,7 +21,7 @@ struct Config {
 
   std::string coordinator_id;
   std::string schema = "assent";    ///< Where Assent keeps its own tables. [a-z0-9_] only.
-  std::uint32_t sessions_max = 32;  ///< Branches that may be in flight at once.
+  std::uint32_t sessions_max = 64;  ///< Branches that may be in flight at once.
   bool proof_rows = true;
   std::vector<std::string> accept;  ///< Names of doctor's probes whose refusal is overruled.
 

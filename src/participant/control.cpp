@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "participant/connector_session.hpp"
 #include "participant/doctor.hpp"
 #include "participant/schema.hpp"
 #include "participant/settler.hpp"
@@ -134,7 +135,7 @@ void Control::run(Task task) {
 
 bool Control::connect_unenrolled(std::string& why) {
   if (session_ && !session_->is_dead_when_idle()) return true;
-  auto opened = Session::open(config_, Session::Purpose::control);
+  auto opened = open_control_session(config_);
   if (const auto* error = std::get_if<SqlError>(&opened)) {
     session_.reset();
     why = "participant \"" + config_.name + "\" cannot be reached: " + describe(*error);
@@ -221,7 +222,7 @@ Control::Progress Control::bring_up(std::string& reason) {
     enrolment = *enrolment_;
   }
   session_.reset();
-  auto opened = Session::open(config_, Session::Purpose::control);
+  auto opened = open_control_session(config_);
   if (const auto* error = std::get_if<SqlError>(&opened)) return down(*error);
   session_ = std::move(std::get<0>(opened));
 
@@ -260,7 +261,6 @@ Control::Progress Control::bring_up(std::string& reason) {
     return claimed.kind == Claim::Kind::refused ? Progress::refused : Progress::down;
   }
   if (!claimed.notice.empty()) spdlog::warn("participant {}: {}", config_.name, claimed.notice);
-  health_.set_update_remarks(claimed.update_remarks);
   identity_ = std::get<std::string>(identity);
   return send_predecessors_away(reason);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "participant/connector_session.hpp"
 #include "participant/participant.hpp"
 #include "participant/presence.hpp"
 #include "participant/schema.hpp"
@@ -190,7 +191,7 @@ class Doctor {
     if (result.error) return result.error;
     const auto& row = result.answers.front().rows->rows.at(0);
     bool same = text_of(row[0]) == id && text_of(row[1]) == id;
-    auto other = Session::open(config_, Session::Purpose::control);
+    auto other = open_control_session(config_);
     if (auto* second = std::get_if<std::unique_ptr<Session>>(&other)) {
       same = same && (*second)->identity() != session_.identity();
     }
@@ -255,7 +256,7 @@ std::string refusals(const std::vector<DoctorFinding>& findings) {
 
 Result<std::vector<DoctorFinding>> doctor(const Config& config) {
   const ConnectorThread thread;
-  auto opened = Session::open(config, Session::Purpose::control);
+  auto opened = open_control_session(config);
   const SqlError* error = std::get_if<SqlError>(&opened);
   if (!error) {
     auto findings = examine(*std::get<0>(opened), config);

@@ -21,8 +21,6 @@ class Health {
   }
 
   bool serving() const noexcept { return serving_.load(std::memory_order_acquire); }
-  bool update_remarks() const noexcept { return update_remarks_.load(std::memory_order_relaxed); }
-  void set_update_remarks(bool there) noexcept { update_remarks_.store(there, std::memory_order_relaxed); }
 
   /// Gives the state before.
   ParticipantInfo::State set_state(ParticipantInfo::State state, std::string reason) {
@@ -48,7 +46,6 @@ class Health {
   mutable std::mutex mutex_;
   ParticipantInfo info_;
   std::atomic<bool> serving_{false};
-  std::atomic<bool> update_remarks_{true};
 };
 
 /// Why new branches are refused now, as one sentence.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "participant/connector_session.hpp"
 #include "participant/presence.hpp"
 
 namespace assent::participant {
@@ -54,7 +55,7 @@ bool Killer::stopped() {
 bool Killer::end(const ConnectionIdentity& who) {
   if (session_ && session_->is_dead_when_idle()) session_.reset();
   if (!session_) {
-    auto opened = Session::open(config_, Session::Purpose::control);
+    auto opened = open_control_session(config_);
     // A server that cannot be reached ends the session by itself, or was the reason.
     if (const auto* error = std::get_if<SqlError>(&opened)) {
       spdlog::warn("participant {}: cannot end connection {}: {}", config_.name, who.id, describe(*error));

@@ -24,12 +24,12 @@ Error unavailable(const Config& config, const SqlError& error) {
 
 class SqlParticipant final : public ports::Participant {
  public:
-  explicit SqlParticipant(Config config)
+  SqlParticipant(Config config, base::EventLoop& loop)
       : config_(std::move(config)),
         health_(config_),
         cache_(config_.schema),
         control_(config_, health_),
-        pool_(config_, health_, cache_, control_) {
+        pool_(config_, health_, cache_, control_, loop) {
     ASSENT_CHECK(protocol::valid_name(config_.name, protocol::kParticipantNameBytesMax));
     ASSENT_CHECK(protocol::valid_name(config_.coordinator_id, protocol::kCoordinatorIdBytesMax));
     ASSENT_CHECK(!config_.schema.empty() &&
@@ -109,7 +109,7 @@ class SqlParticipant final : public ports::Participant {
     });
   }
 
-  // Workers first: what they still report may be handed to the control thread, which answers all it was given.
+  // Branches first: what they still report may be handed to the control thread, which answers all it was given.
   void stop() override {
     if (stopped_.exchange(true)) return;
     pool_.stop();
@@ -127,8 +127,8 @@ class SqlParticipant final : public ports::Participant {
 
 }  // namespace
 
-std::unique_ptr<ports::Participant> make_participant(Config config) {
-  return std::make_unique<SqlParticipant>(std::move(config));
+std::unique_ptr<ports::Participant> make_participant(Config config, base::EventLoop& loop) {
+  return std::make_unique<SqlParticipant>(std::move(config), loop);
 }
 
 }  // namespace assent::participant

@@ -5,14 +5,15 @@
 
 #include "assent/result.hpp"
 #include "assent/status.hpp"
+#include "base/event_loop.hpp"
 #include "participant/config.hpp"
 #include "ports/participant.hpp"
 
 namespace assent::participant {
 
-/// A participant over Connector/C++. Nothing is connected before inspect() or enrol(). stop() or the destructor ends
-/// it.
-std::unique_ptr<ports::Participant> make_participant(Config config);
+/// A MySQL or MariaDB server. Its branches run on `loop`, which must outlive it. Nothing is connected before inspect()
+/// or enrol(). stop() or the destructor ends it, not on the loop's thread.
+std::unique_ptr<ports::Participant> make_participant(Config config, base::EventLoop& loop);
 
 /// Connects, looks at everything that Assent's guarantees rest on, and changes nothing. For offline use.
 Result<std::vector<DoctorFinding>> doctor(const Config& config);

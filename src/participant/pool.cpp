@@ -1,13 +1,21 @@
 #include "participant/pool.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 #include "base/log.hpp"
 #include "participant/schema.hpp"
 
 namespace assent::participant {
+
+namespace asio = boost::asio;
+
 namespace {
 
 using ports::SettleReport;
@@ -21,67 +29,92 @@ constexpr std::chrono::milliseconds kKillPatience{5'000};
 
 }  // namespace
 
-Pool::Pool(const Config& config, Health& health, const SqlCache& cache, Control& control)
-    : config_(config), health_(health), cache_(cache), control_(control), guard_(config), killer_(config, [this] {
-        return overdue();
-      }) {}
+// What the report sets in motion may come by a failpoint that holds: that must not hold the loop.
+template <typename Report>
+void Pool::tell(Report report) {
+#ifdef ASSENT_FAILPOINTS
+  if (base::any_failpoint_armed()) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++telling_;
+    }
+    std::thread([this, report = std::move(report)]() mutable {
+      report();
+      const std::lock_guard lock(mutex_);
+      --telling_;
+      quiet_.notify_all();
+    }).detach();
+    return;
+  }
+#endif
+  report();
+}
+
+Pool::Pool(const Config& config, Health& health, const SqlCache& cache, Control& control, base::EventLoop& loop)
+    : config_(config),
+      health_(health),
+      cache_(cache),
+      control_(control),
+      loop_(loop),
+      guard_(config),
+      killer_(config, [this] { return overdue(); }) {}
 
 void Pool::start() {
   killer_.start();
 }
 
 void Pool::run(ports::BranchWork work, Ending ending, ports::Done<Vote> done) {
-  Worker* worker = nullptr;
+  Slot* slot = nullptr;
+  bool starts = false;
   {
     const std::lock_guard lock(mutex_);
-    ASSENT_CHECK(!by_xid_.contains(work.xid));
+    ASSENT_CHECK(slot_of(work.xid) == nullptr);
     if (!stopping_) {
       if (idle_.empty()) {
-        // The caller's promise; a worker that reports the end of its branch is idle already.
-        ASSENT_CHECK(workers_.size() < config_.sessions_max);
-        workers_.push_back(std::make_unique<Worker>());
-        worker = workers_.back().get();
-        worker->thread = std::thread([this, worker] { loop(*worker); });
+        // The caller's promise; a slot that reports the end of its branch is idle already.
+        ASSENT_CHECK(slots_.size() < config_.sessions_max);
+        slots_.push_back(std::make_unique<Slot>());
+        slot = slots_.back().get();
       } else {
-        worker = idle_.back();
+        slot = idle_.back();
         idle_.pop_back();
       }
-      worker->xid = work.xid;
-      by_xid_.emplace(work.xid, worker);
-      worker->mailbox.emplace_back(BranchTask{std::move(work), ending, std::move(done)});
+      slot->xid = work.xid;
+      taken_.insert(slot);
+      slot->mailbox.emplace_back(BranchTask{std::move(work), ending, std::move(done)});
+      starts = !std::exchange(slot->busy, true);
     }
   }
-  if (worker) {
-    worker->wake.notify_one();
-  } else {
-    // NOLINTNEXTLINE(bugprone-use-after-move): moved only together with a worker.
-    done(refuse(config_.name, "the coordinator is stopping", true));
-  }
+  // NOLINTNEXTLINE(bugprone-use-after-move): moved only together with a slot.
+  if (!slot) return done(refuse(config_.name, "the coordinator is stopping", true));
+  put(*slot, starts);
 }
 
 void Pool::settle(SettleWork work, ports::Done<SettleReport> done) {
-  Worker* worker = nullptr;
+  Slot* slot = nullptr;
+  bool starts = false;
   std::optional<ConnectionIdentity> cancelled;
   bool held_by_stopped = false;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = by_xid_.find(work.xid);
-    held_by_stopped = found != by_xid_.end() && stopping_;
-    if (found != by_xid_.end() && !stopping_) {
-      worker = found->second;
-      if (!worker->holds && work.decided != protocol::Decided::commit && !worker->doomed) {
-        worker->doomed = true;
-        if (worker->executing && worker->live) cancelled = worker->live->identity();
+    auto* const found = slot_of(work.xid);
+    held_by_stopped = found && stopping_;
+    if (found && !stopping_) {
+      slot = found;
+      if (!slot->holds && work.decided != protocol::Decided::commit && !slot->doomed) {
+        slot->doomed = true;
+        if (slot->executing && slot->live) cancelled = slot->live->identity();
       }
-      worker->mailbox.emplace_back(SettleTask{std::move(work), std::move(done)});
+      slot->mailbox.emplace_back(SettleTask{std::move(work), std::move(done)});
+      starts = !std::exchange(slot->busy, true);
     }
   }
   if (cancelled) killer_.kill(std::move(*cancelled));
-  if (worker) {
-    worker->wake.notify_one();
+  if (slot) {
+    put(*slot, starts);
   } else if (held_by_stopped) {
     // Its owner is just leaving: nobody else may touch it before it has left.
-    // NOLINTNEXTLINE(bugprone-use-after-move): moved only together with a worker.
+    // NOLINTNEXTLINE(bugprone-use-after-move): moved only together with a slot.
     done({Finding::ambiguous, "the participant is stopping", false});
   } else {
     // NOLINTNEXTLINE(bugprone-use-after-move)
@@ -89,81 +122,89 @@ void Pool::settle(SettleWork work, ports::Done<SettleReport> done) {
   }
 }
 
-void Pool::loop(Worker& worker) {
-  const ConnectorThread connector;
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    worker.wake.wait(lock, [&] { return stopping_ || !worker.mailbox.empty(); });
-    if (worker.mailbox.empty()) break;
-    auto task = std::move(worker.mailbox.front());
-    worker.mailbox.pop_front();
-    lock.unlock();
-    std::visit([&](auto& one) { do_task(worker, std::move(one)); }, task);
-    lock.lock();
-  }
-  lock.unlock();
-  drop_session(worker);
+Pool::Slot* Pool::slot_of(const protocol::Xid& xid) const {
+  const auto found = taken_.find(xid);
+  return found == taken_.end() ? nullptr : *found;
 }
 
-void Pool::do_task(Worker& worker, BranchTask task) {
-  bool holds = false;
-  auto vote = vote_on(worker, task, holds);
-  const bool doomed = [&] {
+// The mailbox has a task; `starts`: and nobody works on them yet.
+void Pool::put(Slot& slot, bool starts) {
+  if (!starts) return;
+  if (loop_.runs_here()) return this->work(slot);
+  {
     const std::lock_guard lock(mutex_);
-    worker.executing = false;
-    worker.holds = holds;
-    return worker.doomed;
-  }();
-  quiet_.notify_all();
-  if (!holds) {
-    if (vote.kind == Vote::Kind::lost && worker.session) lose(task.work.xid, worker.session->identity());
-    if (!worker.reusable || doomed) drop_session(worker);
-    release(worker);
-  } else if (doomed) {
-    worker.reusable = false;
+    waiting_.push_back(&slot);
+    if (waiting_.size() > 1) return;
   }
-  task.done(std::move(vote));
+  asio::post(loop_.context(), [this] {
+    std::vector<Slot*> slots;
+    {
+      const std::lock_guard lock(mutex_);
+      slots.swap(waiting_);
+    }
+    for (auto* one : slots) this->work(*one);
+  });
 }
 
-Vote Pool::vote_on(Worker& worker, const BranchTask& task, bool& holds) {
+// On the loop's thread. Each task that ends comes back here.
+void Pool::work(Slot& slot) {
+  std::unique_lock lock(mutex_);
+  if (slot.mailbox.empty()) {
+    slot.busy = false;
+    if (stopping_) quiet_.notify_all();
+    return;
+  }
+  auto task = std::move(slot.mailbox.front());
+  slot.mailbox.pop_front();
+  lock.unlock();
+  std::visit([&](auto& one) { do_task(slot, std::move(one)); }, task);
+}
+
+void Pool::do_task(Slot& slot, BranchTask task) {
   auto scanned = cache_.scan(*task.work.branch);
-  worker.reusable = worker.session != nullptr;
-  if (!scanned) return refuse(config_.name, scanned.error().what, false);
-  if (!health_.serving()) return refuse(config_.name, why_not(config_, health_), true);
+  slot.reusable = slot.session != nullptr;
+  slot.running.emplace(std::move(task));
+  if (!scanned) return finish_later(slot, refuse(config_.name, scanned.error().what, false));
+  if (!health_.serving()) return finish_later(slot, refuse(config_.name, why_not(config_, health_), true));
+  slot.running->scanned = std::move(*scanned);
   {
     // From here on a cancel, the deadline or a stop ends whatever it waits for at the server.
     const std::lock_guard lock(mutex_);
-    worker.executing = true;
-    worker.kill_asked = false;
-    worker.kill_at = task.work.deadline + kDeadlineGrace;
+    slot.executing = true;
+    slot.kill_asked = false;
+    slot.kill_at = slot.running->task.work.deadline + kDeadlineGrace;
   }
-  for (int attempt = 0;; ++attempt) {
-    if (auto refusal = make_ready(worker, *scanned)) return std::move(*refusal);
-    auto run = execute(worker, task, *scanned);
-    if (!run) return refuse(config_.name, "the transaction was rolled back before this branch ran", true);
-    if (run->never_ran && attempt == 0) {
-      drop_session(worker);
-      continue;
-    }
-    worker.reusable = run->reusable;
-    holds = run->holds_branch;
-    return std::move(run->vote);
-  }
+  get_ready(slot);
 }
 
-// A session that lives, for statements whose tables can take part.
-std::optional<Vote> Pool::make_ready(Worker& worker, const ScannedBranch& scanned) {
+void Pool::get_ready(Slot& slot) {
+  if (slot.session && slot.session->is_dead_when_idle()) drop_session(slot);
+  if (slot.session && guard_.trusts(slot.running->scanned)) {
+    slot.reusable = true;
+    return execute(slot);
+  }
+  lane_.post([this, &slot] {
+    auto refusal = make_ready(slot);
+    asio::post(loop_.context(), [this, &slot, refusal = std::move(refusal)]() mutable {
+      if (refusal) return finish(slot, std::move(*refusal), false);
+      execute(slot);
+    });
+  });
+}
+
+// A session that lives, for statements whose tables can take part. On the lane.
+std::optional<Vote> Pool::make_ready(Slot& slot) {
   // Twice: the session may turn out dead only when it is asked something.
   for (int attempt = 0;; ++attempt) {
-    if (worker.session && worker.session->is_dead_when_idle()) drop_session(worker);
-    if (!worker.session) {
-      if (auto refusal = connect(worker)) return refusal;
+    if (slot.session && slot.session->is_dead_when_idle()) drop_session(slot);
+    if (!slot.session) {
+      if (auto refusal = connect(slot)) return refusal;
     }
-    worker.reusable = true;
-    auto checked = guard_.check(*worker.session, scanned);
+    slot.reusable = true;
+    auto checked = guard_.check(*slot.session, slot.running->scanned);
     if (auto* error = std::get_if<SqlError>(&checked)) {
       if (error->lost && attempt == 0) continue;
-      worker.reusable = !error->lost;
+      slot.reusable = !error->lost;
       auto vote = refuse(config_.name, "the tables' engines cannot be looked up: " + describe(*error), true);
       return vote;
     }
@@ -175,81 +216,143 @@ std::optional<Vote> Pool::make_ready(Worker& worker, const ScannedBranch& scanne
   }
 }
 
-std::optional<Vote> Pool::connect(Worker& worker) {
-  auto opened = Session::open(config_, Session::Purpose::branches);
+std::optional<Vote> Pool::connect(Slot& slot) {
+  auto opened = BranchSession::open(config_);
   const auto* error = std::get_if<SqlError>(&opened);
   Failure failure = error ? Failure(*error) : std::nullopt;
   if (!failure) {
-    std::optional<ConnectionIdentity> before = worker.registered;
+    std::optional<ConnectionIdentity> before = slot.registered;
     {
       const std::lock_guard lock(mutex_);
-      if (stopping_ || worker.doomed) {
-        worker.reusable = false;
+      if (stopping_ || slot.doomed) {
+        slot.reusable = false;
         return refuse(config_.name, "the transaction was rolled back before this branch ran", true);
       }
-      worker.session = std::move(std::get<0>(opened));
-      worker.live = worker.session.get();
+      slot.session = std::move(std::get<0>(opened));
+      slot.live = slot.session.get();
       // One that was lost with a branch stays on record: a successor may have to wait for it.
       for (const auto& [xid, owner] : lost_) {
         if (before && owner.id == before->id && owner.server_start_s == before->server_start_s) before.reset();
       }
     }
     // A successor must be able to wait for this connection to leave.
-    failure = register_session(*worker.session, config_, before);
+    failure = register_session(*slot.session, config_, before);
     if (!failure) {
-      worker.registered = worker.session->identity();
+      slot.registered = slot.session->identity();
       return std::nullopt;
     }
-    drop_session(worker);
+    drop_session(slot);
   }
   control_.look_again();
-  worker.reusable = false;
+  slot.reusable = false;
   auto vote = refuse(config_.name, "participant \"" + config_.name + "\" cannot be reached: " + failure->message, true);
   vote.cause->server_errno = failure->number;
   vote.cause->sqlstate = failure->sqlstate;
   return vote;
 }
 
-// Nothing when the branch was cancelled before it began.
-std::optional<BranchRun> Pool::execute(Worker& worker, const BranchTask& task, const ScannedBranch& scanned) {
-  {
+void Pool::execute(Slot& slot) {
+  const bool cancelled = [&] {
     const std::lock_guard lock(mutex_);
-    if (worker.doomed || stopping_) return std::nullopt;
+    return slot.doomed || stopping_;
+  }();
+  if (cancelled) {
+    return finish(slot, refuse(config_.name, "the transaction was rolled back before this branch ran", true), false);
   }
-  auto run = run_branch(*worker.session, config_, task.work, scanned,
-                        {.ending = task.ending, .update_remarks = health_.update_remarks()});
-  if (worker.session->lost()) control_.look_again();
-  return run;
+  auto& running = *slot.running;
+  running.runner.emplace(*slot.session, config_, running.task.work, running.scanned, running.task.ending);
+  go_on(slot, running.runner->begin());
 }
 
-void Pool::do_task(Worker& worker, SettleTask task) {
+void Pool::go_on(Slot& slot, BranchRunner::Next next) {
+  if (auto* run = std::get_if<BranchRun>(&next)) return ran(slot, std::move(*run));
+  auto& send = std::get<BranchRunner::Send>(next);
+  slot.session->start(
+      loop_.context(), std::move(send.packet), send.statements, send.budget,
+      [this, &slot](PacketResult result) { go_on(slot, slot.running->runner->go_on(std::move(result))); });
+}
+
+void Pool::ran(Slot& slot, BranchRun run) {
+  if (slot.session->lost()) control_.look_again();
+  if (run.never_ran && !std::exchange(slot.running->again, true)) {
+    drop_session(slot);
+    return get_ready(slot);
+  }
+  slot.reusable = run.reusable;
+  finish(slot, std::move(run.vote), run.holds_branch);
+}
+
+// Not now, since the caller of run() may be in the middle of starting many that are refused for the same reason.
+void Pool::finish_later(Slot& slot, Vote vote) {
+  asio::post(loop_.context(),
+             [this, &slot, vote = std::move(vote)]() mutable { finish(slot, std::move(vote), false); });
+}
+
+void Pool::finish(Slot& slot, Vote vote, bool holds) {
+  auto running = std::exchange(slot.running, std::nullopt);
+  const bool doomed = [&] {
+    const std::lock_guard lock(mutex_);
+    slot.executing = false;
+    slot.holds = holds;
+    if (stopping_) quiet_.notify_all();
+    return slot.doomed;
+  }();
+  if (!holds) {
+    if (vote.kind == Vote::Kind::lost && slot.session) lose(running->task.work.xid, slot.session->identity());
+    if (!slot.reusable || doomed) drop_session(slot);
+    release(slot);
+  } else if (doomed) {
+    slot.reusable = false;
+  }
+  tell([done = std::move(running->task.done), vote = std::move(vote)]() mutable { done(std::move(vote)); });
+  work(slot);
+}
+
+void Pool::do_task(Slot& slot, SettleTask task) {
   bool here = false;
   bool stopping = false;
   {
     const std::lock_guard lock(mutex_);
-    here = worker.holds && worker.xid == task.work.xid;
+    here = slot.holds && slot.xid == task.work.xid;
     stopping = stopping_;
-    if (here) worker.settle_until = base::SteadyClock::now() + config_.control_answer_timeout;
+    if (here) slot.settle_until = base::SteadyClock::now() + config_.control_answer_timeout;
   }
-  if (!here) return settle_elsewhere(std::move(task.work), protocol::Reply::none, std::move(task.done));
-  if (stopping) return task.done({Finding::ambiguous, "the participant is stopping", false});
-  auto settled = settle_on_owner(*worker.session, task.work);
+  if (here && !stopping) {
+    slot.settling = std::move(task);
+    return slot.session->start(loop_.context(), settling_statement(slot.settling->work), 1, {},
+                               [this, &slot](const PacketResult& result) { settled(slot, result); });
+  }
+  if (here) {
+    tell([done = std::move(task.done)] { done({Finding::ambiguous, "the participant is stopping", false}); });
+  } else {
+    settle_elsewhere(std::move(task.work), protocol::Reply::none, std::move(task.done));
+  }
+  work(slot);
+}
+
+void Pool::settled(Slot& slot, const PacketResult& result) {
+  auto task = *std::exchange(slot.settling, std::nullopt);
+  auto how = settled_on_owner(task.work, result);
   {
     const std::lock_guard lock(mutex_);
-    worker.settle_until.reset();
+    slot.settle_until.reset();
   }
-  if (settled.still_held) {
+  const bool over = how.report.finding != Finding::ambiguous;
+  if (how.still_held) {
     // The next attempt comes to this session again: it is not free for another branch.
-    settled.report.session_free = false;
-    return task.done(std::move(settled.report));
+    how.report.session_free = false;
+  } else {
+    if (!over) lose(task.work.xid, slot.session->identity());
+    if (!over || !slot.reusable || slot.session->lost()) drop_session(slot);
+    release(slot);
   }
-  const bool over = settled.report.finding != Finding::ambiguous;
-  if (!over) lose(task.work.xid, worker.session->identity());
-  if (!over || !worker.reusable || worker.session->lost()) drop_session(worker);
-  release(worker);
-  if (over) return task.done(std::move(settled.report));
-  control_.look_again();
-  settle_elsewhere(std::move(task.work), settled.reply, std::move(task.done));
+  if (over || how.still_held) {
+    tell([done = std::move(task.done), report = std::move(how.report)]() mutable { done(std::move(report)); });
+  } else {
+    control_.look_again();
+    settle_elsewhere(std::move(task.work), how.reply, std::move(task.done));
+  }
+  work(slot);
 }
 
 // Nobody else may settle the branch before this connection has left: ended now, it is gone when somebody tries.
@@ -261,22 +364,22 @@ void Pool::lose(const protocol::Xid& xid, const ConnectionIdentity& owner) {
   killer_.kill(owner);
 }
 
-void Pool::drop_session(Worker& worker) {
+void Pool::drop_session(Slot& slot) {
   {
     const std::lock_guard lock(mutex_);
-    worker.live = nullptr;
+    slot.live = nullptr;
   }
-  worker.session.reset();
+  slot.session.reset();
 }
 
-void Pool::release(Worker& worker) {
+void Pool::release(Slot& slot) {
   const std::lock_guard lock(mutex_);
-  ASSENT_CHECK(worker.xid);
-  by_xid_.erase(*worker.xid);
-  worker.xid.reset();
-  worker.holds = false;
-  worker.doomed = false;
-  idle_.push_back(&worker);
+  ASSENT_CHECK(slot.xid);
+  taken_.erase(&slot);
+  slot.xid.reset();
+  slot.holds = false;
+  slot.doomed = false;
+  idle_.push_back(&slot);
 }
 
 void Pool::settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports::Done<SettleReport> done) {
@@ -340,16 +443,16 @@ std::vector<ConnectionIdentity> Pool::overdue() {
   std::vector<ConnectionIdentity> late;
   const auto now = base::SteadyClock::now();
   const std::lock_guard lock(mutex_);
-  for (const auto& worker : workers_) {
-    if (worker->live && worker->settle_until && now >= *worker->settle_until) worker->live->shut_down();
-    if (!worker->executing || !worker->live || now < worker->kill_at) continue;
-    if (now >= worker->kill_at + kKillPatience) {
-      worker->live->shut_down();
-    } else if (!worker->kill_asked) {
-      worker->kill_asked = true;
+  for (const auto& slot : slots_) {
+    if (slot->live && slot->settle_until && now >= *slot->settle_until) slot->live->shut_down();
+    if (!slot->executing || !slot->live || now < slot->kill_at) continue;
+    if (now >= slot->kill_at + kKillPatience) {
+      slot->live->shut_down();
+    } else if (!slot->kill_asked) {
+      slot->kill_asked = true;
       // The kill may come late: this session must not serve another branch by then.
-      worker->doomed = true;
-      late.push_back(worker->live->identity());
+      slot->doomed = true;
+      late.push_back(slot->live->identity());
     }
   }
   return late;
@@ -359,30 +462,34 @@ void Pool::stop() {
   {
     std::unique_lock lock(mutex_);
     if (std::exchange(stopping_, true)) return;
-    const auto executes = [](const auto& worker) { return worker->executing; };
-    for (const auto& worker : workers_) {
-      if (worker->executing && worker->live) killer_.kill(worker->live->identity());
-      worker->wake.notify_one();
+    for (const auto& slot : slots_) {
+      if (slot->executing && slot->live) killer_.kill(slot->live->identity());
     }
-    quiet_.wait_for(lock, kStopPatience, [&] { return std::none_of(workers_.begin(), workers_.end(), executes); });
+    quiet_.wait_for(lock, kStopPatience, [this] {
+      return std::none_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->executing; });
+    });
     // Whatever still waits for a server waits no longer.
-    for (const auto& worker : workers_) {
-      if (worker->live) worker->live->shut_down();
+    for (const auto& slot : slots_) {
+      if (slot->live) slot->live->shut_down();
     }
+    quiet_.wait(lock, [this] {
+      return telling_ == 0 && std::none_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->busy; });
+    });
   }
-  for (const auto& worker : workers_) worker->thread.join();
+  lane_.stop();
+  for (const auto& slot : slots_) drop_session(*slot);
   killer_.stop();
 }
 
 std::uint32_t Pool::connected() const {
   const std::lock_guard lock(mutex_);
   return static_cast<std::uint32_t>(
-      std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->live != nullptr; }));
+      std::count_if(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->live != nullptr; }));
 }
 
 std::uint32_t Pool::in_flight() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<std::uint32_t>(by_xid_.size());
+  return static_cast<std::uint32_t>(taken_.size());
 }
 
 }  // namespace assent::participant

@@ -249,7 +249,6 @@ Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::u
     const bool unchanged = row->log_id == log_id && row->epoch == epoch && row->instance == process_instance();
     if (int_of(rows_of(update).rows.at(0).at(0)) != 1 && !unchanged) continue;
     claim.kind = Claim::Kind::ours;
-    claim.update_remarks = !update.answers[0].info.empty();
     if (!fresh && row->log_id != log_id) {
       claim.notice = "took over from another log (host " + row->host + ", epoch " + std::to_string(row->epoch) +
                      "): nothing of it is in doubt here";

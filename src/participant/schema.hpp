@@ -46,9 +46,8 @@ bool is_ours(const ports::ListedXid& xid, const std::string& coordinator_id);
 
 struct Claim {
   enum class Kind : std::uint8_t { ours, refused, failed } kind = Kind::failed;
-  std::string reason;          ///< When refused or failed: for people.
-  std::string notice;          ///< When ours, and somebody should know of it.
-  bool update_remarks = true;  ///< The server's remark on an UPDATE came through.
+  std::string reason;  ///< When refused or failed: for people.
+  std::string notice;  ///< When ours, and somebody should know of it.
 };
 
 /// Makes the owner row say (log_id, epoch), if no other process or log has a better right to it.

@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "participant/config.hpp"
 #include "participant/dialect.hpp"
+#include "participant/socket_handle.hpp"
 #include "participant/sql_error.hpp"
 
 namespace assent::participant {
@@ -28,7 +29,7 @@ struct ConnectionIdentity {
 /// What came back for one statement of a packet.
 struct Answer {
   std::optional<Rows> rows;
-  std::string info;  ///< The server's remark on an UPDATE: `Rows matched: 1  Changed: 1  Warnings: 0`.
+  std::uint64_t affected = 0;  ///< Rows changed, without rows to read. Only from a BranchSession.
 };
 
 /// Bounds on the rows of one packet together.
@@ -44,31 +45,29 @@ struct PacketResult {
   std::optional<std::size_t> over_budget;  ///< The statement whose rows passed the budget. They were read, not kept.
 };
 
-/// One connection over Connector/C++: the only file that sees it, and where its exceptions end. Used by one thread at a
-/// time, which has a ConnectorThread; only shut_down() may be called by others.
+/// A connection to a participant's server. Two kinds: over Connector/C++ for Assent's own work (connector_session.hpp),
+/// and over the client library beneath it for branches, of which one thread runs many (branch_session.hpp). Used by one
+/// thread at a time; only shut_down() may be called by others.
 class Session {
  public:
-  enum class Purpose : std::uint8_t { branches, control };
   using Opened = std::variant<std::unique_ptr<Session>, SqlError>;
 
-  /// Connects and sets everything that a session of Assent's needs, in one round trip after the client library's own.
-  static Opened open(const Config& config, Purpose purpose);
-  ~Session();
+  virtual ~Session() = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Sends `packet`, which holds `statements` statements, and reads every answer.
+  /// Sends `packet`, which holds `statements` statements, and reads every answer. Blocks.
   PacketResult run(const std::string& packet, std::size_t statements, RowBudget budget);
   PacketResult run(const std::string& packet, std::size_t statements = 1);
 
-  std::string escape(std::string_view text);
+  virtual std::string escape(std::string_view text) = 0;
 
   /// Whether the connection is known to be dead before anything is sent: costs no round trip where the socket is at
   /// hand, and otherwise one when the session has been idle for long.
   bool is_dead_when_idle();
 
-  /// Makes a blocked run() return with a lost connection.
-  void shut_down() const noexcept;
+  /// Makes a run() that waits for the server return with a lost connection.
+  void shut_down() const noexcept { socket_.shut_down(); }
 
   bool lost() const noexcept { return lost_; }
   const ConnectionIdentity& identity() const noexcept { return identity_; }
@@ -79,33 +78,37 @@ class Session {
   std::uint32_t lock_wait_s = 0;    ///< What innodb_lock_wait_timeout was last set to here; 0: not known.
   bool insert_id_is_stale = false;  ///< LAST_INSERT_ID() may tell what an earlier branch inserted.
 
- private:
-  struct Connection;
-  Session();
-  std::optional<SqlError> set_up(const Config& config, Purpose purpose);
-  void read_rows(Rows& rows, RowBudget& left, bool& over);
-  SqlError note(SqlError error);
-  /// What failpoints see of it.
-  std::string shown_as(const std::string& packet) const { return (is_control_ ? "control:" : "branches:") + packet; }
+ protected:
+  enum class Purpose : std::uint8_t { branches, control };
 
-  std::unique_ptr<Connection> connection_;
+  explicit Session(Purpose purpose) : purpose_(purpose) {}
+
+  virtual PacketResult exchange(const std::string& packet, std::size_t statements, RowBudget budget) = 0;
+
+  /// After connecting: everything that a session of Assent's needs, in one round trip.
+  std::optional<SqlError> set_up(const Config& config, const std::string& greeted_version);
+
+  /// Before and after an exchange: what a test has asked to fail there.
+  bool fails_before(const std::string& packet) const;
+  bool fails_after(const std::string& packet) const;
+  /// The result of a packet that a test cut off.
+  PacketResult cut();
+  SqlError note(SqlError error);
+
+  const Purpose purpose_;
+  SocketHandle socket_;
+  base::SteadyTime last_used_{};
+  bool lost_ = false;
+
+ private:
   const Dialect* dialect_ = nullptr;
   ConnectionIdentity identity_;
   std::string version_;
   std::size_t packet_bytes_max_ = 0;
-  base::SteadyTime last_used_{};
-  bool is_control_ = false;
-  bool lost_ = false;
 };
 
-/// Every thread that uses sessions holds one of these for as long as it does.
-class ConnectorThread {
- public:
-  ConnectorThread();
-  ~ConnectorThread();
-  ConnectorThread(const ConnectorThread&) = delete;
-  ConnectorThread& operator=(const ConnectorThread&) = delete;
-};
+/// What the client library's limits on waiting take.
+int whole_seconds(std::chrono::milliseconds time) noexcept;
 
 /// `'...'` with the text escaped by the session.
 std::string quoted(Session& session, std::string_view text);

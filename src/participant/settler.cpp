@@ -376,8 +376,13 @@ bool look_whether_left(Session& control, std::span<Leaving> all) {
 
 }  // namespace
 
-OwnerSettled settle_on_owner(Session& owner, const SettleWork& work) {
-  const auto result = owner.run(verb_of(work.decided) + protocol::xid_literal(work.xid));
+std::string settling_statement(const SettleWork& work) {
+  auto text = verb_of(work.decided);
+  text.reserve(text.size() + 2 * protocol::kXidPartBytesMax + 16);
+  return text += protocol::xid_literal(work.xid);
+}
+
+OwnerSettled settled_on_owner(const SettleWork& work, const PacketResult& result) {
   Observation seen;
   seen.decided = work.decided;
   seen.known_prepared = true;

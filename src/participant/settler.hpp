@@ -40,9 +40,11 @@ struct OwnerSettled {
   protocol::Reply reply = protocol::Reply::none;  ///< When the attempt must go on without it, what it had said.
 };
 
-/// Settles a prepared branch on the session that prepared it. Unless still_held or the finding is other than ambiguous,
-/// the session must be closed and settle_without_owners() go on.
-OwnerSettled settle_on_owner(Session& owner, const SettleWork& work);
+/// What settles a prepared branch, to be sent on the session that prepared it.
+std::string settling_statement(const SettleWork& work);
+/// What came of it there. Unless still_held or the finding is other than ambiguous, the session must be closed and
+/// settle_without_owners() go on.
+OwnerSettled settled_on_owner(const SettleWork& work, const PacketResult& result);
 
 /// What is known of the session that ran the branch.
 struct OwnerTrace {

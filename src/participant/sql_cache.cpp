@@ -73,6 +73,11 @@ bool EngineGuard::is_trusted(const ScannedSql& sql) const {
   return found != trusted_until_.end() && base::SteadyClock::now() < found->second;
 }
 
+bool EngineGuard::trusts(const ScannedBranch& branch) const {
+  return std::all_of(branch.begin(), branch.end(),
+                     [this](const auto& sql) { return !writes_catalogue(*sql) && is_trusted(*sql); });
+}
+
 std::variant<std::optional<EngineGuard::Refusal>, SqlError> EngineGuard::check(Session& session,
                                                                                const ScannedBranch& branch) {
   for (std::size_t i = 0; i < branch.size(); ++i) {

@@ -53,6 +53,8 @@ class EngineGuard {
 
   explicit EngineGuard(const Config& config) : config_(config) {}
 
+  /// Whether the branch may run for all that is known already: check() would ask the server nothing.
+  bool trusts(const ScannedBranch& branch) const;
   /// Nothing when the branch may run.
   std::variant<std::optional<Refusal>, SqlError> check(Session& session, const ScannedBranch& branch);
 

@@ -189,7 +189,7 @@ void Connection::complete(const wire::Id& id, Result<TransactionResult> result) 
     wire::append_answer(unsent_, wire::refusal_of(id, std::move(result).error()));
   }
   if (lost) return give_up();
-  flush();
+  flush_soon();
   ASSENT_FAILPOINT(answer_sent);
   if (may_resume() || (ending_ && in_flight_ == 0)) wake();
 }
@@ -214,6 +214,18 @@ void Connection::answer(Print print) {
   flush();
 }
 
+// Other answers may be about to follow.
+void Connection::flush_soon() {
+  if (!core_->loop.runs_here() || unsent_bytes() >= kCoalescedBytes) return flush();
+  if (std::exchange(flushes_soon_, true)) return;
+  asio::post(core_->loop.context(), [self = shared_from_this()] {
+    const std::lock_guard lock(self->mutex_);
+    self->flushes_soon_ = false;
+    self->flush();
+    if (self->ending_ && self->in_flight_ == 0) self->wake();
+  });
+}
+
 void Connection::flush() {
   if (closed_ || broken_) return;
   if (unsent_bytes() > core_->options.unread_answer_bytes_max) {
@@ -228,7 +240,7 @@ void Connection::flush() {
       progress_ = base::SteadyClock::now();
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       waits_writable_ = true;
-      asio::post(core_->context, [self = shared_from_this()] { self->wait_writable(); });
+      asio::post(core_->loop.context(), [self = shared_from_this()] { self->wait_writable(); });
       break;
     } else if (errno != EINTR) {
       return give_up();
@@ -256,7 +268,7 @@ void Connection::give_up() {
 void Connection::wake() {
   if (woken_) return;
   woken_ = true;
-  asio::post(core_->context, [self = shared_from_this()] { self->on_wake(); });
+  asio::post(core_->loop.context(), [self = shared_from_this()] { self->on_wake(); });
 }
 
 void Connection::on_wake() {

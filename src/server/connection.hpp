@@ -24,7 +24,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<Core> core, boost::asio::ip::tcp::socket socket);
 
-  // On the server's thread.
+  // On the loop's thread.
   void start();
   /// Sends one error and ends.
   void refuse(const wire::Refusal& refusal);
@@ -35,7 +35,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
 
  private:
-  // On the server's thread.
+  // On the loop's thread.
   void read();
   void on_read(const boost::system::error_code& error, std::size_t bytes);
   /// Takes the lines that have come, as far as the bounds allow, and reads on.
@@ -64,16 +64,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // With mutex_ held.
   std::size_t unsent_bytes() const { return unsent_.size() - unsent_at_; }
   void append_result(const wire::Id& id, TransactionResult result);
+  void flush_soon();
   void flush();
   void forget_sent();
   void give_up();
-  /// Paused, and enough room to go on. Half of the bound, so that a busy connection wakes the server's thread seldom.
+  /// Paused, and enough room to go on. Half of the bound, so that a busy connection wakes the loop's thread seldom.
   bool may_resume() const;
   void wake();
 
   const std::shared_ptr<Core> core_;
 
-  // On the server's thread only.
+  // On the loop's thread only.
   boost::asio::ip::tcp::socket socket_;
   wire::Framer framer_;
   bool reading_ = false;
@@ -86,10 +87,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::mutex mutex_;
   const int handle_;  ///< Of the socket; valid while not closed_.
   bool closed_ = false;
-  bool ending_ = false;          ///< Written, like closed_, by the server's thread only, which may read it unlocked.
-  bool broken_ = false;          ///< Sending failed: to be closed by the server's thread.
-  bool corked_ = false;          ///< The server's thread is taking a batch of lines, and sends when it is through.
-  bool waits_writable_ = false;  ///< The server's thread sends what is unsent once the socket takes more.
+  bool ending_ = false;          ///< Written, like closed_, by the loop's thread only, which may read it unlocked.
+  bool broken_ = false;          ///< Sending failed: to be closed by the loop's thread.
+  bool corked_ = false;          ///< The loop's thread is taking a batch of lines, and sends when it is through.
+  bool waits_writable_ = false;  ///< The loop's thread sends what is unsent once the socket takes more.
+  bool flushes_soon_ = false;    ///< A flush is on its way.
   bool paused_ = false;          ///< Reading stopped at a bound; wake() when there is room.
   bool woken_ = false;           ///< on_wake() is on its way.
   std::uint32_t in_flight_ = 0;

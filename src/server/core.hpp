@@ -2,18 +2,18 @@
 
 #include <array>
 #include <atomic>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <unordered_set>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/clock.hpp"
+#include "base/event_loop.hpp"
 #include "server/server.hpp"
 #include "wire/message.hpp"
 
@@ -44,9 +44,10 @@ struct Counters {
 };
 
 /// What the listener and its connections share. Kept alive by every connection, and so by every answer that is still
-/// to come. Everything but `options`, `service` and `counters` belongs to the server's thread.
+/// to come. Everything but `options`, `service` and `counters` belongs to the
+/// loop's thread.
 struct Core : std::enable_shared_from_this<Core> {
-  Core(Options o, Service s) : options(std::move(o)), service(std::move(s)) {}
+  Core(base::EventLoop& l, Options o, Service s) : loop(l), options(std::move(o)), service(std::move(s)) {}
 
   Result<std::uint16_t> start();
   void stop_accepting();
@@ -60,22 +61,23 @@ struct Core : std::enable_shared_from_this<Core> {
   void close_acceptor();
   void forget(const std::shared_ptr<Connection>& connection);
 
+  base::EventLoop& loop;
   const Options options;
   const Service service;
   Counters counters;
   std::atomic<std::uint64_t> connections_now{0};
 
-  boost::asio::io_context context{1};
-  boost::asio::ip::tcp::acceptor acceptor{context};
-  boost::asio::steady_timer accept_timer{context};
-  boost::asio::steady_timer tick_timer{context};
+  boost::asio::ip::tcp::acceptor acceptor{loop.context()};
+  boost::asio::steady_timer accept_timer{loop.context()};
+  boost::asio::steady_timer tick_timer{loop.context()};
   wire::Parser parser;
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::unordered_set<std::shared_ptr<Connection>> refusals;  ///< Over the bound, and being told so.
+  bool started = false;                                      ///< And not stopped. For whoever calls start() and stop().
   bool stopping = false;
   base::SteadyTime stop_by;
+  std::promise<void> stopped;
   std::array<char, 16 * 1024> thrown_away;  ///< Where connections that end put what they still get.
-  std::thread thread;
 };
 
 }  // namespace assent::server

@@ -51,7 +51,7 @@ Result<std::uint16_t> Core::start() {
                  false};
   };
   error_code error;
-  tcp::resolver resolver(context);
+  tcp::resolver resolver(loop.context());
   const auto found = resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
   if (error) return failed(error);
   const tcp::endpoint endpoint = found.begin()->endpoint();
@@ -66,14 +66,16 @@ Result<std::uint16_t> Core::start() {
     return refusal;
   }
   const auto port = acceptor.local_endpoint().port();
-  accept();
-  arm_tick();
-  thread = std::thread([this] { context.run(); });
+  started = true;
+  asio::post(loop.context(), [self = shared_from_this()] {
+    self->accept();
+    self->arm_tick();
+  });
   return port;
 }
 
 void Core::accept() {
-  acceptor.async_accept([this](const error_code& error, tcp::socket socket) {
+  acceptor.async_accept([this, self = shared_from_this()](const error_code& error, tcp::socket socket) {
     if (!acceptor.is_open()) return;
     if (!error) {
       adopt(std::move(socket));
@@ -82,7 +84,7 @@ void Core::accept() {
     // Without a free file descriptor the next try would fail at once as well.
     ++counters.accept_errors;
     accept_timer.expires_after(kAcceptPause);
-    accept_timer.async_wait([this](const error_code&) {
+    accept_timer.async_wait([this, self](const error_code&) {
       if (acceptor.is_open()) accept();
     });
   });
@@ -119,7 +121,7 @@ void Core::arm_tick() {
     if (bound.count() > 0) period = std::min(period, bound / 4);
   }
   tick_timer.expires_after(stopping ? kTickMin : std::max(period, kTickMin));
-  tick_timer.async_wait([this](const error_code&) { tick(); });
+  tick_timer.async_wait([self = shared_from_this()](const error_code&) { self->tick(); });
 }
 
 void Core::tick() {
@@ -135,12 +137,12 @@ void Core::tick() {
       connection->close();
     }
   }
-  // Once stopping, the thread ends when nothing is left to wait for.
-  if (!stopping || !connections.empty() || !refusals.empty()) arm_tick();
+  if (stopping && connections.empty() && refusals.empty()) return stopped.set_value();
+  arm_tick();
 }
 
 void Core::stop_accepting() {
-  asio::post(context, [self = shared_from_this()] { self->close_acceptor(); });
+  asio::post(loop.context(), [self = shared_from_this()] { self->close_acceptor(); });
 }
 
 void Core::close_acceptor() {
@@ -150,14 +152,14 @@ void Core::close_acceptor() {
 }
 
 void Core::stop() {
-  if (!thread.joinable()) return;
-  asio::post(context, [this] {
-    stopping = true;
-    stop_by = base::SteadyClock::now() + options.stop_grace;
-    close_acceptor();
-    tick_timer.cancel();
+  if (!std::exchange(started, false)) return;
+  asio::post(loop.context(), [self = shared_from_this()] {
+    self->stopping = true;
+    self->stop_by = base::SteadyClock::now() + self->options.stop_grace;
+    self->close_acceptor();
+    self->tick_timer.cancel();
   });
-  thread.join();
+  stopped.get_future().wait();
   ASSENT_CHECK(connections.empty() && refusals.empty());
 }
 
@@ -172,8 +174,8 @@ std::map<std::string, std::uint64_t> Core::counters_by_name() const {
           {"slow_clients_closed", counters.slow_clients_closed}};
 }
 
-Server::Server(Options options, Service service)
-    : core_(std::make_shared<Core>(std::move(options), std::move(service))) {}
+Server::Server(base::EventLoop& loop, Options options, Service service)
+    : core_(std::make_shared<Core>(loop, std::move(options), std::move(service))) {}
 
 Server::~Server() {
   stop();
@@ -184,7 +186,7 @@ Result<std::uint16_t> Server::start() {
 }
 
 void Server::stop_accepting() {
-  if (core_->thread.joinable()) core_->stop_accepting();
+  if (core_->started) core_->stop_accepting();
 }
 
 void Server::stop() {

@@ -12,6 +12,7 @@
 #include "assent/result.hpp"
 #include "assent/status.hpp"
 #include "assent/transaction.hpp"
+#include "base/event_loop.hpp"
 #include "ports/done.hpp"
 #include "wire/limits.hpp"
 
@@ -38,7 +39,7 @@ struct Options {
   std::chrono::milliseconds stop_grace{1'000};
 };
 
-/// What the server asks of the coordinator. All but `submit` are called on the server's thread and must be quick; the
+/// What the server asks of the coordinator. All but `submit` are called on the loop's thread and must be quick; the
 /// functions must stay callable until stop() has returned.
 struct Service {
   /// May call `done` before it returns, or on any thread later.
@@ -52,19 +53,20 @@ struct Service {
 
 struct Core;
 
-/// Serves the wire protocol over TCP, on one thread of its own.
+/// Serves the wire protocol over TCP, on the loop's thread.
 ///
-/// Requests are read and parsed on that thread. An answer is printed and sent by whichever thread brings it, without
-/// waking the server's: only what the socket does not take at once is left for that thread to send. Nothing grows
-/// without bound: connections are counted, each has a bound on its requests in flight, on its frame, and on what its
-/// client has not read.
+/// Requests are read and parsed there. An answer is printed by whichever thread brings it. What the loop's own thread
+/// brings is sent when it is through with all that was ready, so that answers share a packet; other threads send at
+/// once, without waking the loop's. Nothing grows without bound: connections are counted, each has a bound on its
+/// requests in flight, on its frame, and on what its client has not read.
 ///
 /// A client that goes away leaves its running transactions to their own end; their answers are dropped.
 ///
-/// start() and stop() from one thread; counters() from any.
+/// start() and stop() from one thread, not the loop's; counters() from any.
 class Server {
  public:
-  Server(Options options, Service service);
+  /// `loop` must outlive it, and stop after it.
+  Server(base::EventLoop& loop, Options options, Service service);
   ~Server();  ///< Stops.
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

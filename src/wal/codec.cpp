@@ -97,7 +97,8 @@ Status encode_record(const ports::LogRecord& record, std::string& out) {
   return Ok{};
 }
 
-bool decode_records(std::string_view payload, std::uint32_t count, const std::function<void(ports::LogRecord)>& each) {
+bool decode_records(std::string_view payload, std::uint32_t count,
+                    const std::function<void(ports::LogRecord&&)>& each) {
   base::Reader in(payload);
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto kind = in.take_int<std::uint8_t>();

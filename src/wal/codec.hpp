@@ -18,7 +18,7 @@ Status encode_record(const ports::LogRecord& record, std::string& out);
 
 /// Takes a batch's payload apart, calling `each` in order. False when the bytes are not exactly `count` records; those
 /// before the fault have been given by then.
-bool decode_records(std::string_view payload, std::uint32_t count, const std::function<void(ports::LogRecord)>& each);
+bool decode_records(std::string_view payload, std::uint32_t count, const std::function<void(ports::LogRecord&&)>& each);
 
 // The parts that checkpoints share. A take_ function gives false when the reader ran short or a value is impossible.
 

@@ -59,10 +59,12 @@ class PosixFile : public File {
   }
 
   Errno info(FileInfo& out) override {
-    struct stat seen {};
-    if (::fstat(fd_, &seen) != 0) return errno;
-    out.bytes = static_cast<std::uint64_t>(seen.st_size);
-    out.links = static_cast<std::uint64_t>(seen.st_nlink);
+    // Not its times: once a time was looked at, the next write has to put down a new one, and the next sync that as
+    // well (Linux 6.13; half as long again as without).
+    struct statx seen {};
+    if (::statx(fd_, "", AT_EMPTY_PATH, STATX_SIZE | STATX_NLINK, &seen) != 0) return errno;
+    out.bytes = seen.stx_size;
+    out.links = seen.stx_nlink;
     return 0;
   }
 

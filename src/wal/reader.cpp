@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/check.hpp"
@@ -23,10 +24,19 @@ struct Extent {
   bool empty() const { return begin == end; }
 };
 
+/// Whole sectors at once: most of what is looked at is the zeroes of segments that are still to be filled.
 Extent find_nonzero(std::string_view bytes, std::uint64_t from) {
+  static constexpr char kZeroes[kSectorBytes] = {};
+  while (from + kSectorBytes <= bytes.size() && std::memcmp(bytes.data() + from, kZeroes, kSectorBytes) == 0) {
+    from += kSectorBytes;
+  }
   const auto first = bytes.find_first_not_of('\0', from);
   if (first == std::string_view::npos) return {};
-  return {first, bytes.find_last_not_of('\0') + 1};
+  auto end = bytes.size();
+  while (end - first > kSectorBytes && std::memcmp(bytes.data() + end - kSectorBytes, kZeroes, kSectorBytes) == 0) {
+    end -= kSectorBytes;
+  }
+  return {first, bytes.find_last_not_of('\0', end - 1) + 1};
 }
 
 template <typename T>
@@ -174,7 +184,7 @@ class Scanner {
   void missing(std::uint64_t number) { damage(segment_name(number), 0, "it is missing, and the log goes on in it"); }
 
   Status take_segment(std::uint64_t number) {
-    std::string bytes;
+    std::string& bytes = segment_bytes_;
     const bool was_damaged = damaged();
     const std::size_t findings_before = scan_.findings.size();
     if (auto read = read_segment(number, bytes); !read) return read;
@@ -231,12 +241,17 @@ class Scanner {
   bool apply(const Block& block, const std::string& bytes, std::uint64_t offset, FileSummary& summary) {
     std::uint64_t sequence = block.first_sequence;
     const std::string name = segment_name(block.segment);
-    const bool whole =
-        block.records > 0 && decode_records(payload_of(block, bytes, offset), block.records, [&](auto record) {
-          if (sequence > scan_.checkpoint.covers_through) scan_.state.apply(record);
-          if (visit_) visit_({sequence, name, offset, false, std::move(record)});
-          ++sequence;
-        });
+    const bool whole = block.records > 0 &&
+                       decode_records(payload_of(block, bytes, offset), block.records, [&](ports::LogRecord&& record) {
+                         const bool applies = sequence > scan_.checkpoint.covers_through;
+                         if (applies && visit_) scan_.state.apply(record);
+                         if (visit_) {
+                           visit_({sequence, name, offset, false, std::move(record)});
+                         } else if (applies) {
+                           scan_.state.apply(std::move(record));
+                         }
+                         ++sequence;
+                       });
     if (!whole) {
       damage(name, offset, "a batch matches its checksum and holds what this program never writes",
              "look for the program that wrote it; do not start this one on it");
@@ -272,7 +287,7 @@ class Scanner {
       const auto block = parse_block(bytes, at, scan_.checkpoint.log_id, number);
       if (block) {
         std::uint64_t sequence = block->first_sequence;
-        decode_records(payload_of(*block, bytes, at), block->records, [&](auto record) {
+        decode_records(payload_of(*block, bytes, at), block->records, [&](ports::LogRecord&& record) {
           visit_({sequence++, segment_name(number), at, true, std::move(record)});
         });
       }
@@ -341,6 +356,7 @@ class Scanner {
   const RecordVisitor& visit_;
   Scan scan_;
   std::vector<std::uint64_t> numbers_;
+  std::string segment_bytes_;  ///< Of the segment that is being read; its memory serves the next one as well.
   bool has_checkpoint_ = false;
   bool sealed_ = false;  ///< The segment that holds the end so far says that the log goes on in the next one.
   std::vector<Garbage> garbage_;

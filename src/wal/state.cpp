@@ -27,16 +27,21 @@ void StateBuilder::keep(ports::KeptKey key) {
   }
 }
 
+void StateBuilder::apply(ports::LogRecord&& record) {
+  std::visit([this](auto& held) { on(std::move(held)); }, record);
+}
+
 void StateBuilder::apply(const ports::LogRecord& record) {
   std::visit([this](const auto& held) { on(held); }, record);
 }
 
-void StateBuilder::on(const ports::CommitDecision& record) {
+void StateBuilder::on(ports::CommitDecision record) {
   const auto [place, added] = state_.live.try_emplace(record.gtrid);
   if (!added) return;
-  place->second.decision = record;
-  if (record.idempotency_key.empty()) return;
-  keep({record.idempotency_key, record.gtrid, record.request_fingerprint, record.decided_at_ms, record.participants});
+  if (!record.idempotency_key.empty()) {
+    keep({record.idempotency_key, record.gtrid, record.request_fingerprint, record.decided_at_ms, record.participants});
+  }
+  place->second.decision = std::move(record);
 }
 
 void StateBuilder::on(const ports::BranchSettled& record) {
@@ -50,12 +55,13 @@ void StateBuilder::on(const ports::TransactionEnded& record) {
   state_.live.erase(record.gtrid);
 }
 
-void StateBuilder::on(const ports::HazardFound& record) {
+void StateBuilder::on(ports::HazardFound record) {
   const auto found = state_.live.find(record.gtrid);
   if (found == state_.live.end()) return;
   // The later word counts: a branch that is a hazard after it was called settled is looked after again.
   found->second.settled.erase(record.branch);
-  found->second.hazards.insert_or_assign(record.branch, record);
+  const auto branch = record.branch;
+  found->second.hazards.insert_or_assign(branch, std::move(record));
 }
 
 void StateBuilder::on(const ports::EpochStarted& record) {

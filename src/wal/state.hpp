@@ -22,6 +22,7 @@ class StateBuilder {
   /// Keys come in the order in which they were decided.
   void keep(ports::KeptKey key);
 
+  void apply(ports::LogRecord&& record);
   void apply(const ports::LogRecord& record);
 
   const ports::LogState& state() const { return state_; }
@@ -29,10 +30,10 @@ class StateBuilder {
   const std::deque<std::string>& key_order() const { return key_order_; }
 
  private:
-  void on(const ports::CommitDecision& record);
+  void on(ports::CommitDecision record);
   void on(const ports::BranchSettled& record);
   void on(const ports::TransactionEnded& record);
-  void on(const ports::HazardFound& record);
+  void on(ports::HazardFound record);
   void on(const ports::EpochStarted& record);
 
   std::uint32_t kept_keys_max_;

@@ -1,7 +1,5 @@
 #include "wal/writer.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -10,6 +8,7 @@
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
 #include "base/log.hpp"
+#include "base/worker.hpp"
 #include "wal/codec.hpp"
 #include "wal/files.hpp"
 
@@ -44,7 +43,7 @@ WriterLog::WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, s
           }(),
           std::move(state), std::move(ready.reserve)) {
   thread_ = std::thread([this] {
-    ::pthread_setname_np(::pthread_self(), "wal-writer");
+    base::name_worker("wal-writer");
     run();
   });
 }
@@ -56,19 +55,21 @@ WriterLog::~WriterLog() {
   }
   to_writer_.notify_one();
   thread_.join();
+  Lock lock(mutex_);
+  drained_.wait(lock, [this] { return delivering_ == 0; });
 }
 
-void WriterLog::append_forced(ports::LogRecord record, ports::Done<Status> done) {
+void WriterLog::append_forced(ports::LogRecord record, ports::Done<Status> done, std::chrono::microseconds patience) {
   ASSENT_CHECK(done != nullptr);
-  take_in(std::move(record), {std::move(done), nullptr});
+  take_in(std::move(record), {std::move(done), nullptr}, patience);
 }
 
 void WriterLog::append(ports::LogRecord record, std::function<void()> on_durable) {
-  take_in(std::move(record), {nullptr, std::move(on_durable)});
+  take_in(std::move(record), {nullptr, std::move(on_durable)}, {});
 }
 
 /// Never calls back itself: the caller may hold a lock that its callback takes.
-void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
+void WriterLog::take_in(ports::LogRecord record, Waiter waiter, std::chrono::microseconds patience) {
   thread_local std::string encoded;
   encoded.clear();
   const Status encoding = encode_record(record, encoded);
@@ -77,14 +78,28 @@ void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
   {
     const Lock lock(mutex_);
     std::optional<Error> refused = encoding ? refusal(encoded.size()) : encoding.error();
+    if (forced) expect_company(patience);
     if (!refused) {
       add(encoded, std::move(record), std::move(waiter));
     } else if (forced) {
       rejected_.push_back({std::move(waiter.forced), *std::move(refused)});
     }
     wake = forced && std::exchange(writer_waits_, false);
+    wake = wake || (forced && forced_pending_ == kCompanyMax);
   }
   if (wake) to_writer_.notify_one();
+}
+
+// Before a forced record is added.
+void WriterLog::expect_company(std::chrono::microseconds patience) {
+  const auto now = base::SteadyClock::now();
+  // One sixteenth of what is new, so that a burst counts as what it is on average.
+  forced_every_ +=
+      (std::min<std::chrono::nanoseconds>(now - last_forced_, std::chrono::seconds(1)) - forced_every_) / 16;
+  last_forced_ = now;
+  const bool company = patience > forced_every_ * kCompanyMin;
+  const auto until = company ? now + patience : now;
+  gathers_until_ = forced_pending_ == 0 ? until : std::min(gathers_until_, until);
 }
 
 std::optional<Error> WriterLog::refusal(std::size_t record_bytes) const {
@@ -135,7 +150,8 @@ Status WriterLog::flush() {
   full_ = false;
   ++flushing_;
   to_writer_.notify_one();
-  drained_.wait(lock, [this] { return (pending_.empty() && rejected_.empty() && !writing_) || full_; });
+  drained_.wait(lock,
+                [this] { return (pending_.empty() && rejected_.empty() && !writing_ && delivering_ == 0) || full_; });
   --flushing_;
   if (poisoned_) return poison_error(kFateUnknown);
   if (full_) return Error{Errc::log_full, "records wait for room in the decision log; make room on its file system"};
@@ -169,7 +185,7 @@ void WriterLog::run() {
       }
       group.clear();
       lock.lock();
-      spare_ = std::move(group);
+      if (group.bytes.capacity() > 0) spare_ = std::move(group);
     }
     if (mark_due_ && forced_pending_ == 0 && !poisoned_) {
       lock.unlock();
@@ -190,10 +206,17 @@ bool WriterLog::has_work() const {
 
 /// Until something presses, or records that do not press have waited for long enough. Appending those wakes nobody.
 void WriterLog::wait_for_work(Lock& lock) {
-  if (has_work()) return;
-  writer_waits_ = true;
-  to_writer_.wait_for(lock, std::chrono::milliseconds(setup_.lazy_flush_ms), [this] { return has_work(); });
-  writer_waits_ = false;
+  if (!has_work()) {
+    writer_waits_ = true;
+    to_writer_.wait_for(lock, std::chrono::milliseconds(setup_.lazy_flush_ms), [this] { return has_work(); });
+    writer_waits_ = false;
+  }
+  while (gathers()) to_writer_.wait_until(lock, gathers_until_);
+}
+
+bool WriterLog::gathers() const {
+  const bool pressed = stop_ || closing_ || poisoned_ || flushing_ > 0 || !rejected_.empty();
+  return forced_pending_ > 0 && forced_pending_ < kCompanyMax && !pressed && base::SteadyClock::now() < gathers_until_;
 }
 
 void WriterLog::deliver_rejected(Lock& lock) {
@@ -231,7 +254,23 @@ void WriterLog::work_off(Group& group) {
     stats_.syncs += 1;
     stats_.bytes_written += group.bytes.size();
   }
-  acknowledge(group);
+  deliver(group);
+}
+
+void WriterLog::deliver(Group& group) {
+  if (!setup_.callbacks) return acknowledge(group);
+  {
+    const Lock lock(mutex_);
+    ++delivering_;
+  }
+  setup_.callbacks([this, delivered = std::make_shared<Group>(std::move(group))] {
+    acknowledge(*delivered);
+    delivered->clear();
+    const Lock lock(mutex_);
+    spare_ = std::move(*delivered);
+    --delivering_;
+    drained_.notify_all();
+  });
 }
 
 void WriterLog::acknowledge(Group& group) {

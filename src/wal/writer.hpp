@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -13,7 +14,9 @@
 #include <vector>
 
 #include "assent/result.hpp"
+#include "base/clock.hpp"
 #include "ports/decision_log.hpp"
+#include "ports/executor.hpp"
 #include "wal/disk.hpp"
 #include "wal/format.hpp"
 #include "wal/keeper.hpp"
@@ -31,10 +34,15 @@ namespace assent::wal {
 /// Bounds: a group has at most kBatchBytesMax; groups that wait, kPendingBytesMax; beyond that a forced record is
 /// refused with Errc::overloaded, surely not written, and an unforced one is dropped.
 ///
-/// Thread safe. Callbacks run on the writer's thread, outside its locks, and may append. Made by open() in log.hpp.
+/// Thread safe. Callbacks run on the writer's thread, or where the setup says, outside the log's locks, and may append.
+/// There a group's are one task, so that whoever they wake up is woken once. Made by open() in log.hpp.
 class WriterLog final : public ports::DecisionLog {
  public:
   static constexpr std::uint64_t kPendingBytesMax = 64ULL << 20;
+  /// Forced records that are enough company for a sync, whatever their patience.
+  static constexpr std::uint64_t kCompanyMax = 32;
+  /// A forced record waits for others only where at least so many are likely to come in time.
+  static constexpr int kCompanyMin = 2;
 
   struct Setup {
     std::string directory;
@@ -43,6 +51,7 @@ class WriterLog final : public ports::DecisionLog {
     std::uint64_t offset = kBlocksOffset;  ///< Where the next batch goes in the current segment.
     std::uint32_t lazy_flush_ms = 100;
     Keeper::Setup keeper;
+    ports::Executor callbacks;  ///< Where they run; without one, on the writer's thread. Must outlive the log.
   };
 
   WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, std::unique_ptr<File> lock_file);
@@ -51,7 +60,8 @@ class WriterLog final : public ports::DecisionLog {
   WriterLog(const WriterLog&) = delete;
   WriterLog& operator=(const WriterLog&) = delete;
 
-  void append_forced(ports::LogRecord record, ports::Done<Status> done) override;
+  void append_forced(ports::LogRecord record, ports::Done<Status> done,
+                     std::chrono::microseconds patience = {}) override;
   void append(ports::LogRecord record, std::function<void()> on_durable = nullptr) override;
   ports::LogCondition condition() const override;
   ports::LogStats stats() const override;
@@ -85,19 +95,22 @@ class WriterLog final : public ports::DecisionLog {
     Error error;
   };
 
-  void take_in(ports::LogRecord record, Waiter waiter);
+  void take_in(ports::LogRecord record, Waiter waiter, std::chrono::microseconds patience);
+  void expect_company(std::chrono::microseconds patience);
   void add(std::string_view encoded, ports::LogRecord record, Waiter waiter);
   std::optional<Error> refusal(std::size_t record_bytes) const;
 
   void run();
   bool has_work() const;
   void wait_for_work(Lock& lock);
+  bool gathers() const;
   void deliver_rejected(Lock& lock);
   Group take_group();
   void work_off(Group& group);
   bool make_room(const Group& group);
   void refuse_for_lack_of_room(Group& group);
-  void acknowledge(Group& group);
+  void deliver(Group& group);
+  static void acknowledge(Group& group);
   void fail(Group& group);
 
   bool write_block(BlockKind kind, std::uint32_t records, std::string& bytes);
@@ -121,7 +134,11 @@ class WriterLog final : public ports::DecisionLog {
   std::uint64_t pending_bytes_ = 0;
   std::vector<Rejected> rejected_;
   bool writer_waits_ = false;
-  bool writing_ = false;  ///< A group is between being taken and its last callback.
+  base::SteadyTime last_forced_{};
+  std::chrono::nanoseconds forced_every_{std::chrono::seconds(1)};  ///< About how often a forced record comes.
+  base::SteadyTime gathers_until_{};  ///< What waits to be forced may wait until then for company.
+  bool writing_ = false;              ///< A group is between being taken and its last callback.
+  std::uint32_t delivering_ = 0;      ///< Groups whose callbacks run elsewhere.
   std::uint64_t forced_pending_ = 0;
   bool full_ = false;  ///< The last group found no room; unforced records wait in memory.
   std::uint32_t flushing_ = 0;

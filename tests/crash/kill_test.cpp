@@ -307,8 +307,8 @@ TEST_P(KillTest, AroundTheLoggingOfAHazardItIsKept) {
     EXPECT_EQ(gtrids.size(), 1U);
     kill_branch_connections(west());
     dba(west()).run("XA ROLLBACK " + xid_at(west(), *gtrids.begin()));
-    failpoints().disarm();
     arm(step + "=crash");
+    failpoints().release();
     expect_death_at(step);
     submitting.join();
     start();

@@ -55,8 +55,9 @@ void Traffic::run_singles() {
       const auto result = client->submit(single);
       if (!result.ok()) {
         const bool lost = result.error().code == Errc::io || result.error().code == Errc::timed_out;
-        if (lost) client.reset();
         if (!lost) never_run_.insert(id);
+        // Started again, the coordinator has another port.
+        if (lost || result.error().code == Errc::unavailable) client.reset();
       } else {
         told_[id] = result->outcome;
       }

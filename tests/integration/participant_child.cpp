@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
   config.password = argv[4];
   config.database = argv[5];
   config.coordinator_id = argv[6];
-  const auto participant = participant::make_participant(config);
+  base::EventLoop loop;
+  const auto participant = participant::make_participant(config, loop);
   std::promise<void> up;
   participant->enrol(std::strtoull(argv[7], nullptr, 10), static_cast<std::uint32_t>(std::atoi(argv[8])),
                      [&] { up.set_value(); });

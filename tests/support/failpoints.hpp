@@ -12,7 +12,9 @@ class FailpointSocket {
 
   /// Arms what `words` say, on top of what is armed: `decision_durable=hold`. Throws when nobody listens.
   void arm(const std::string& words) const { say(words); }
-  /// Lets go what is held, too.
+  /// Lets go of what is held; what is armed stays so.
+  void release() const { say("release"); }
+  /// Lets go of what is held, too.
   void disarm() const { say("disarm"); }
   /// How often an armed action was taken at a point; 0 when the process is gone.
   std::uint64_t passed(const std::string& point) const;

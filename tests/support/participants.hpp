@@ -24,7 +24,7 @@ inline constexpr std::chrono::seconds kPatience{30};
 class BlockingParticipant {
  public:
   explicit BlockingParticipant(participant::Config config)
-      : port_(participant::make_participant(config)), config_(std::move(config)) {}
+      : port_(participant::make_participant(config, loop_)), config_(std::move(config)) {}
 
   ports::Participant& port() { return *port_; }
   const participant::Config& config() const { return config_; }
@@ -69,6 +69,7 @@ class BlockingParticipant {
   }
 
   std::atomic<int> ups_{0};
+  base::EventLoop loop_;
   std::unique_ptr<ports::Participant> port_;
   participant::Config config_;
 };

@@ -23,13 +23,6 @@ TEST(Dialect, VersionsCompareByNumber) {
   EXPECT_EQ(parse_version("nonsense"), (ServerVersion{0, 0, 0}));
 }
 
-TEST(Remark, SecondNumberIsWhatChangedInAnyLanguage) {
-  EXPECT_EQ(changed_rows("Rows matched: 7  Changed: 3  Warnings: 0"), 3U);
-  EXPECT_EQ(changed_rows("Zeilen gefunden: 12  Aktualisiert: 10  Warnungen: 1"), 10U);
-  EXPECT_EQ(changed_rows(""), 0U);
-  EXPECT_EQ(changed_rows("one 1"), 0U);
-}
-
 TEST(SqlErrors, OnlyHarmlessTextsAreDescribed) {
   EXPECT_EQ(describe({1062, "23000", "Duplicate entry 'secret'", false}), "error 1062 (23000)");
   EXPECT_EQ(describe({2013, "HY000", "Lost connection", true}), "error 2013 (HY000): Lost connection");

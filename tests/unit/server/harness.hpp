@@ -233,7 +233,7 @@ inline std::size_t resident_kib() {
 class ServerTest : public testing::Test {
  protected:
   void serve(Options options = {}) {
-    server.emplace(std::move(options), service.service());
+    server.emplace(loop, std::move(options), service.service());
     const auto listening = server->start();
     ASSERT_TRUE(listening.ok()) << listening.error().what;
     port = *listening;
@@ -241,6 +241,7 @@ class ServerTest : public testing::Test {
   std::uint64_t counter(const std::string& name) { return server->counters().at(name); }
   Socket connect() { return Socket(port); }
 
+  base::EventLoop loop;
   InMemoryService service;
   std::optional<Server> server;
   std::uint16_t port = 0;

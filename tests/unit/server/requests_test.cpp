@@ -165,7 +165,7 @@ TEST_F(ServerTest, StopAcceptingKeepsTheConnectionsThatAreThere) {
 
 TEST_F(ServerTest, ATakenPortIsAClearError) {
   serve();
-  Server second({.port = port}, service.service());
+  Server second(loop, {.port = port}, service.service());
   const auto started = second.start();
   ASSERT_FALSE(started.ok());
   EXPECT_EQ(started.error().code, Errc::unavailable);
