@@ -216,8 +216,7 @@ bool is_variable_name(const std::string& text) {
          std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 
-void check_participant(const ParticipantSettings& participant, const coordinator::Settings& limits, const Json& given,
-                       Problems& problems) {
+void check_participant(const ParticipantSettings& participant, const Json& given, Problems& problems) {
   const auto& connection = participant.connection;
   const auto complain = [&](const char* key, const std::string& what) {
     problems.push_back("participants." + connection.name + "." + key + ": " + what);
@@ -239,11 +238,6 @@ void check_participant(const ParticipantSettings& participant, const coordinator
     complain("reconnect_pause_min_ms", std::to_string(connection.reconnect_pause_min.count()) +
                                            " is above reconnect_pause_max_ms, " +
                                            std::to_string(connection.reconnect_pause_max.count()));
-  }
-  if (connection.answer_timeout <= limits.timeout_max) {
-    complain("answer_timeout_ms", std::to_string(connection.answer_timeout.count()) +
-                                      " is not above limits.timeout_max_ms, " +
-                                      std::to_string(limits.timeout_max.count()));
   }
 }
 
@@ -278,7 +272,7 @@ void read_participants(const Json& root, Config& config, Problems& problems) {
     const std::string prefix(kParticipantPrefix);
     section.read(value, prefix, at + '.');
     section.fill(prefix, at + '.');
-    check_participant(participant, config.coordinator, value, problems);
+    check_participant(participant, value, problems);
   }
 }
 

@@ -141,7 +141,7 @@ void raise_descriptor_limit(const Config& config) {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   rlim_t needed = 64 + config.listen.connections_max;
-  for (const auto& participant : config.participants) needed += participant.connection.sessions_max + 8;
+  for (const auto& participant : config.participants) needed += 2 * participant.connection.sessions_max + 8;
   if (limit.rlim_cur < needed) {
     spdlog::warn(
         "the process may open {} files, and the configuration's bounds add up to {}: raise the limit (ulimit -n) "

@@ -268,11 +268,9 @@ std::vector<Setting> make_participant() {
                       "Pause before the first attempt to reconnect; it doubles with each failure."),
       per_participant("reconnect_pause_max_ms", &Connection::reconnect_pause_max, 1, 600'000,
                       "Longest pause between attempts to reconnect. Not below reconnect_pause_min_ms."),
-      per_participant("answer_timeout_ms", &Connection::answer_timeout, 1, 2 * kDayMs,
-                      "Silence of the server during a branch after which its connection counts as lost. Above "
-                      "limits.timeout_max_ms."),
       per_participant("control_answer_timeout_ms", &Connection::control_answer_timeout, 1, 600'000,
-                      "The same for the short requests that Assent makes on its own account."),
+                      "Silence of the server after which its connection counts as lost, during the short requests that "
+                      "Assent makes on its own account. A branch's statements end by their transaction's deadline."),
       per_participant("result_rows_max", "rows", &Connection::result_rows_max, 0, 1'000'000,
                       "Rows that the SELECTs of one branch may bring back together."),
       per_participant("result_bytes_max", "bytes", &Connection::result_bytes_max, 0, 64 * kMiB,

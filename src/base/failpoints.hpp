@@ -17,9 +17,9 @@ namespace assent::base {
 //     ACTION   crash (SIGKILL to itself), error (the step fails), delay:MS, hold (until it is armed otherwise)
 //     N        only the Nth time; otherwise each time
 //
-// The socket also takes `release`, which lets go of what holds; `disarm`, which does so too and leaves only safeguards as
-// they are; and `passed POINT`, which is answered with how often an armed action was taken there. Every action that is taken is said on standard error first: `failpoint
-// POINT/TEXT: crash`.
+// The socket also takes `release`, which lets go of what holds; `disarm`, which does so too and leaves only safeguards
+// as they are; and `passed POINT`, which is answered with how often an armed action was taken there. Every action that
+// is taken is said on standard error first: `failpoint POINT/TEXT: crash`.
 
 // X(name, whether `error` means something there)
 #define ASSENT_FAILPOINT_TABLE(X)                                                              \

@@ -42,8 +42,8 @@ class Coordinator {
   /// sync.
   Status start();
 
-  /// Runs a transaction. `done` gets its result, or an Error when nothing was run. It is called on one of the
-  /// participants' or the log's threads, or before submit() returns, when the answer is known at once.
+  /// Runs a transaction. `done` gets its result, or an Error when nothing was run. It is called on the loop's, one
+  /// of the participants' or the log's threads, or before submit() returns, when the answer is known at once.
   void submit(Transaction transaction, ports::Done<Result<TransactionResult>> done);
 
   Result<TransactionStatus> status_of_gtrid(const std::string& gtrid) const;

@@ -18,6 +18,11 @@ namespace {
 
 constexpr unsigned kBinaryCharset = 63;
 
+// A result that comes as fast as it is read lets others have the thread after so many rows or answers.
+constexpr std::size_t kStepsAtOnce = 512;
+/// Beside MYSQL_WAIT_...: nothing to wait for, and more to do.
+constexpr int kYield = 1 << 30;
+
 // MariaDB sends each statement's answer as it comes. A branch begins with two that take no time, XA START and the proof
 // row, and to wake up for theirs would be in vain. An answer is 11 bytes at least, an error 13 and its text, which is
 // longer than 10 in every language: the whole of what comes back is never less than this.
@@ -143,9 +148,14 @@ std::string BranchSession::escape(std::string_view text) {
 }
 
 PacketResult BranchSession::exchange(const std::string& packet, std::size_t statements, RowBudget budget) {
+  socket_.wake_at(1);
   begin(packet, statements, budget);
   const auto until = base::SteadyClock::now() + answer_timeout_;
   for (int events = advance(0); events != 0;) {
+    if (events == kYield) {
+      events = advance(0);
+      continue;
+    }
     const bool writes = (events & MYSQL_WAIT_WRITE) != 0;
     pollfd waited{socket_.descriptor(), static_cast<short>(writes ? POLLOUT : POLLIN), 0};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - base::SteadyClock::now());
@@ -160,7 +170,11 @@ void BranchSession::start(boost::asio::io_context& loop, std::string packet, std
                           ports::Done<PacketResult> done) {
   ASSENT_CHECK(!done_);
   // Not the library's own descriptor: it closes that one when the connection is lost, and the number is used again.
-  if (!descriptor_) descriptor_.emplace(loop, socket_.descriptor());
+  if (!descriptor_) {
+    descriptor_.emplace(loop, socket_.descriptor());
+    // Over TLS the library sends as the socket is.
+    descriptor_->native_non_blocking(true);
+  }
   done_ = std::move(done);
   socket_.wake_at(statements > kQuickStatements ? kQuickAnswersBytes : 1);
   begin(std::move(packet), statements, budget);
@@ -202,9 +216,11 @@ void BranchSession::start_aside() {
 #endif
 
 void BranchSession::go_on(int ready) {
-  if (const int events = advance(ready)) {
-    // What is still to come may be less than that.
-    if ((ready & MYSQL_WAIT_READ) != 0) socket_.wake_at(1);
+  // What is still to come may be less than that.
+  if ((ready & MYSQL_WAIT_READ) != 0) socket_.wake_at(1);
+  const int events = advance(ready);
+  if (events == kYield) return boost::asio::post(descriptor_->get_executor(), [this] { go_on(0); });
+  if (events != 0) {
     const bool writes = (events & MYSQL_WAIT_WRITE) != 0;
     const auto kind =
         writes ? boost::asio::posix::stream_descriptor::wait_write : boost::asio::posix::stream_descriptor::wait_read;
@@ -212,6 +228,10 @@ void BranchSession::go_on(int ready) {
     return descriptor_->async_wait(kind, [this, then](const boost::system::error_code&) { go_on(then); });
   }
   last_used_ = base::SteadyClock::now();
+#ifndef ASSENT_FAILPOINTS
+  // An idle session keeps nothing of what was sent.
+  packet_ = {};
+#endif
   // `done` may start the next packet, or destroy this.
   const auto done = std::exchange(done_, nullptr);
   done(std::exchange(result_, {}));
@@ -230,7 +250,8 @@ void BranchSession::begin(std::string packet, std::size_t statements, RowBudget 
 }
 
 int BranchSession::advance(int ready) {
-  while (!over_) {
+  for (std::size_t steps = 0; !over_; ++steps) {
+    if (steps == kStepsAtOnce) return kYield;
     // The answer takes its time: to look for it at once would be a system call in vain.
     if (step_ == Step::answer && !suspended_ && ready == 0 && result_.answers.empty()) return MYSQL_WAIT_READ;
     if (const int events = take(suspended_ ? ready : 0)) {

@@ -46,7 +46,8 @@ class BranchSession final : public Session {
   PacketResult exchange(const std::string& packet, std::size_t statements, RowBudget budget) override;
 
   void begin(std::string packet, std::size_t statements, RowBudget budget);
-  /// Goes on as far as it can. What to wait for (MYSQL_WAIT_...), or 0 when the packet is over.
+  /// Goes on as far as it can, or as is fair. What to wait for (MYSQL_WAIT_..., kYield: only for others to have a
+  /// turn), or 0 when the packet is over.
   int advance(int ready);
   /// One step. Gives what to wait for, or 0 when it is done.
   int take(int ready);

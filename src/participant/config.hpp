@@ -28,10 +28,8 @@ struct Config {
   std::chrono::milliseconds connect_timeout{3'000};      ///< Rounded up to seconds.
   std::chrono::milliseconds reconnect_pause_min{100};    ///< Doubles at each failure, with jitter,
   std::chrono::milliseconds reconnect_pause_max{1'000};  ///< up to this.
-  /// How long the server may stay silent during a branch before its connection is given up for lost. Above the longest
-  /// deadline, by which a branch's statements are killed: this one is for a server that hangs.
-  std::chrono::milliseconds answer_timeout{330'000};
-  /// The same for everything that Assent does on its own account, which is short.
+  /// How long the server may stay silent before its connection is given up for lost, during everything that Assent does
+  /// on its own account, which is short. A branch's statements have their transaction's deadline instead.
   std::chrono::milliseconds control_answer_timeout{10'000};
 
   std::uint32_t result_rows_max = 10'000;            ///< Rows of all SELECTs of a branch together.

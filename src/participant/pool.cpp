@@ -217,6 +217,10 @@ std::optional<Vote> Pool::make_ready(Slot& slot) {
 }
 
 std::optional<Vote> Pool::connect(Slot& slot) {
+  // It may have waited for others' connecting: nobody may want it any more.
+  slot.reusable = false;
+  if (is_cancelled(slot) || base::SteadyClock::now() >= slot.running->task.work.deadline) return cancelled();
+  if (!health_.serving()) return refuse(config_.name, why_not(config_, health_), true);
   auto opened = BranchSession::open(config_);
   const auto* error = std::get_if<SqlError>(&opened);
   Failure failure = error ? Failure(*error) : std::nullopt;
@@ -224,10 +228,7 @@ std::optional<Vote> Pool::connect(Slot& slot) {
     std::optional<ConnectionIdentity> before = slot.registered;
     {
       const std::lock_guard lock(mutex_);
-      if (stopping_ || slot.doomed) {
-        slot.reusable = false;
-        return refuse(config_.name, "the transaction was rolled back before this branch ran", true);
-      }
+      if (stopping_ || slot.doomed) return cancelled();
       slot.session = std::move(std::get<0>(opened));
       slot.live = slot.session.get();
       // One that was lost with a branch stays on record: a successor may have to wait for it.
@@ -251,17 +252,24 @@ std::optional<Vote> Pool::connect(Slot& slot) {
   return vote;
 }
 
+bool Pool::is_cancelled(const Slot& slot) const {
+  const std::lock_guard lock(mutex_);
+  return stopping_ || slot.doomed;
+}
+
+Vote Pool::cancelled() const {
+  return refuse(config_.name, "the transaction was rolled back before this branch ran", true);
+}
+
 void Pool::execute(Slot& slot) {
-  const bool cancelled = [&] {
-    const std::lock_guard lock(mutex_);
-    return slot.doomed || stopping_;
-  }();
-  if (cancelled) {
-    return finish(slot, refuse(config_.name, "the transaction was rolled back before this branch ran", true), false);
-  }
+  if (is_cancelled(slot)) return finish_later(slot, cancelled());
   auto& running = *slot.running;
   running.runner.emplace(*slot.session, config_, running.task.work, running.scanned, running.task.ending);
-  go_on(slot, running.runner->begin());
+  auto next = running.runner->begin();
+  auto* const unsent = std::get_if<BranchRun>(&next);
+  if (!unsent) return go_on(slot, std::move(next));
+  slot.reusable = unsent->reusable;
+  finish_later(slot, std::move(unsent->vote));
 }
 
 void Pool::go_on(Slot& slot, BranchRunner::Next next) {

@@ -122,6 +122,8 @@ class Pool {
   void get_ready(Slot& slot);
   std::optional<ports::Vote> make_ready(Slot& slot);
   std::optional<ports::Vote> connect(Slot& slot);
+  bool is_cancelled(const Slot& slot) const;
+  ports::Vote cancelled() const;
   void execute(Slot& slot);
   void go_on(Slot& slot, BranchRunner::Next next);
   void ran(Slot& slot, BranchRun run);

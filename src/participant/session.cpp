@@ -33,11 +33,11 @@ std::optional<SqlError> Session::set_up(const Config& config, const std::string&
   dialect_ = &dialect_of(greeted_version);
   version_ = greeted_version;
   const std::string isolation = purpose_ == Purpose::control ? "'READ-COMMITTED'"
-                                                             // The client library has set one of its own.
+                                                             // Connector/C++ has set one of its own.
                                                              : "@@GLOBAL." + std::string(dialect_->isolation_variable);
   std::string packet = "SET SESSION sql_mode='" + std::string(kSqlMode) + "',wait_timeout=" + kWaitTimeoutS +
-                       ",foreign_key_checks=1,unique_checks=1,completion_type=0," + dialect_->read_only_variable +
-                       "=0," + dialect_->isolation_variable + "=" + isolation;
+                       ",autocommit=1,foreign_key_checks=1,unique_checks=1,completion_type=0," +
+                       dialect_->read_only_variable + "=0," + dialect_->isolation_variable + "=" + isolation;
   if (purpose_ == Purpose::control) packet.append(",").append(kControlLockWaits);
   const bool mysql = dialect_->kind == ServerKind::mysql;
   const bool has_detach = mysql && parse_version(version_) >= ServerVersion{8, 0, 29};

@@ -68,7 +68,7 @@ struct Inspection {
 };
 
 /// One participant: a database on a server that keeps XA branches. Thread safe. Every `Done` is called on a thread of
-/// the participant's own.
+/// the participant's own or on the loop's.
 ///
 /// A branch's session is held from prepare() until the branch is settled. The caller must not have more than
 /// `sessions_max` branches between prepare() and their settling, so that a session is always free for a branch.

@@ -62,9 +62,17 @@ class PosixFile : public File {
     // Not its times: once a time was looked at, the next write has to put down a new one, and the next sync that as
     // well (Linux 6.13; half as long again as without).
     struct statx seen {};
-    if (::statx(fd_, "", AT_EMPTY_PATH, STATX_SIZE | STATX_NLINK, &seen) != 0) return errno;
-    out.bytes = seen.stx_size;
-    out.links = seen.stx_nlink;
+    if (::statx(fd_, "", AT_EMPTY_PATH, STATX_SIZE | STATX_NLINK, &seen) == 0) {
+      out.bytes = seen.stx_size;
+      out.links = seen.stx_nlink;
+      return 0;
+    }
+    // Unknown to an old kernel, and forbidden in old containers.
+    if (errno != ENOSYS && errno != EPERM) return errno;
+    struct stat plain {};
+    if (::fstat(fd_, &plain) != 0) return errno;
+    out.bytes = static_cast<std::uint64_t>(plain.st_size);
+    out.links = static_cast<std::uint64_t>(plain.st_nlink);
     return 0;
   }
 

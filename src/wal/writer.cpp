@@ -151,7 +151,7 @@ Status WriterLog::flush() {
   ++flushing_;
   to_writer_.notify_one();
   drained_.wait(lock,
-                [this] { return (pending_.empty() && rejected_.empty() && !writing_ && delivering_ == 0) || full_; });
+                [this] { return delivering_ == 0 && ((pending_.empty() && rejected_.empty() && !writing_) || full_); });
   --flushing_;
   if (poisoned_) return poison_error(kFateUnknown);
   if (full_) return Error{Errc::log_full, "records wait for room in the decision log; make room on its file system"};
@@ -185,7 +185,8 @@ void WriterLog::run() {
       }
       group.clear();
       lock.lock();
-      if (group.bytes.capacity() > 0) spare_ = std::move(group);
+      // Otherwise it went to where its callbacks run, and comes back from there.
+      if (group.bytes.capacity() >= kBlockHeaderBytes) spare_ = std::move(group);
     }
     if (mark_due_ && forced_pending_ == 0 && !poisoned_) {
       lock.unlock();

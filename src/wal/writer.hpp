@@ -34,8 +34,9 @@ namespace assent::wal {
 /// Bounds: a group has at most kBatchBytesMax; groups that wait, kPendingBytesMax; beyond that a forced record is
 /// refused with Errc::overloaded, surely not written, and an unforced one is dropped.
 ///
-/// Thread safe. Callbacks run on the writer's thread, or where the setup says, outside the log's locks, and may append.
-/// There a group's are one task, so that whoever they wake up is woken once. Made by open() in log.hpp.
+/// Thread safe. Callbacks run on the writer's thread, outside its locks, and may append. Those of a group that became
+/// durable run where the setup says instead, as one task, so that whoever they wake up is woken once. Made by open() in
+/// log.hpp.
 class WriterLog final : public ports::DecisionLog {
  public:
   static constexpr std::uint64_t kPendingBytesMax = 64ULL << 20;
@@ -51,7 +52,8 @@ class WriterLog final : public ports::DecisionLog {
     std::uint64_t offset = kBlocksOffset;  ///< Where the next batch goes in the current segment.
     std::uint32_t lazy_flush_ms = 100;
     Keeper::Setup keeper;
-    ports::Executor callbacks;  ///< Where they run; without one, on the writer's thread. Must outlive the log.
+    /// Where those run that tell of success; without one, on the writer's thread. Must outlive the log.
+    ports::Executor callbacks;
   };
 
   WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, std::unique_ptr<File> lock_file);

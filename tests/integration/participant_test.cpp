@@ -420,7 +420,7 @@ TEST_P(ParticipantTest, BranchesRunAtOnceUpToTheBound) {
   EXPECT_EQ(participant->port().info().in_flight, 0U);
 }
 
-// Each report hands out the next piece of work itself, on the worker's own thread and with one session in all.
+// Each report hands out the next piece of work itself, on the loop's thread and with one session in all.
 TEST_P(ParticipantTest, ReportsMayDriveTheNextStep) {
   auto participant = up([](auto& config) { config.sessions_max = 1; });
   std::promise<void> over;

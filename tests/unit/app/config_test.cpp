@@ -190,8 +190,6 @@ TEST(Config, ValuesThatContradictEachOtherAreRefused) {
               ElementsAre("participants.stock.unix_socket: give this or host, not both"));
   EXPECT_THAT(problems_with("participants.stock.host", ""),
               ElementsAre("participants.stock.host: is required and missing (or give unix_socket)"));
-  EXPECT_THAT(problems_with("limits.timeout_max_ms", 330'000),
-              ElementsAre("participants.stock.answer_timeout_ms: 330000 is not above limits.timeout_max_ms, 330000"));
   EXPECT_THAT(problems_with("log.segment_bytes", 65'537),
               ElementsAre("log.segment_bytes: 65537 is not a multiple of 4096"));
   EXPECT_THAT(problems_with("listen.unread_answer_bytes_max", 2'000),
