@@ -135,8 +135,8 @@ TEST_P(OutcomesTest, ADuplicateOfItsXidMakesItTakeANewOne) {
   const auto gtrid = daemon_.client().list()->at(0).gtrid;
   Sql squatter(west(), database_);
   squatter.run("XA START " + xid_at(west(), gtrid));
-  failpoints().disarm();
   failpoints().arm("packet_unsent/branches:XA ROLLBACK=hold");
+  failpoints().release();
   wait_passed("packet_unsent", 3);
   // The first run rolls back, and the key's outcome is still open.
   const auto meanwhile = daemon_.client().status_of_key("the order");
