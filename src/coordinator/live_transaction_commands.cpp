@@ -10,9 +10,6 @@
 namespace assent::coordinator {
 namespace {
 
-/// How long a decision may wait for others to share its sync: this part of the time that its transaction has taken.
-constexpr int kPatienceOfAge = 10;
-constexpr std::chrono::microseconds kPatienceMax{3'000};
 constexpr std::chrono::milliseconds kRetryFirst{20};
 constexpr std::chrono::milliseconds kRetryMost{2'000};
 constexpr std::uint32_t kRetryDoublingsMax = 7;
@@ -41,11 +38,8 @@ void LiveTransaction::run(const protocol::ForceDecision&) {
 }
 
 void LiveTransaction::force(ports::CommitDecision decision) {
-  // What it has taken so far tells how much longer is next to nothing.
-  const auto age = std::chrono::duration_cast<std::chrono::microseconds>(base::SteadyClock::now() - arrived_);
-  house_->log.append_forced(
-      std::move(decision), [self = shared_from_this()](const Status& status) { self->on_logged(status); },
-      std::min(kPatienceMax, age / kPatienceOfAge));
+  house_->log.append_forced(std::move(decision),
+                            [self = shared_from_this()](const Status& status) { self->on_logged(status); });
 }
 
 #ifdef ASSENT_FAILPOINTS

@@ -23,12 +23,6 @@ constexpr std::size_t kStepsAtOnce = 512;
 /// Beside MYSQL_WAIT_...: nothing to wait for, and more to do.
 constexpr int kYield = 1 << 30;
 
-// MariaDB sends each statement's answer as it comes. A branch begins with two that take no time, XA START and the proof
-// row, and to wake up for theirs would be in vain. An answer is 11 bytes at least, an error 13 and its text, which is
-// longer than 10 in every language: the whole of what comes back is never less than this.
-constexpr std::size_t kQuickStatements = 2;
-constexpr int kQuickAnswersBytes = 23;
-
 ColumnKind kind_of(const MYSQL_FIELD& field) {
   switch (field.type) {
     case MYSQL_TYPE_TINY:
@@ -148,7 +142,6 @@ std::string BranchSession::escape(std::string_view text) {
 }
 
 PacketResult BranchSession::exchange(const std::string& packet, std::size_t statements, RowBudget budget) {
-  socket_.wake_at(1);
   begin(packet, statements, budget);
   const auto until = base::SteadyClock::now() + answer_timeout_;
   for (int events = advance(0); events != 0;) {
@@ -176,7 +169,6 @@ void BranchSession::start(boost::asio::io_context& loop, std::string packet, std
     descriptor_->native_non_blocking(true);
   }
   done_ = std::move(done);
-  socket_.wake_at(statements > kQuickStatements ? kQuickAnswersBytes : 1);
   begin(std::move(packet), statements, budget);
 #ifdef ASSENT_FAILPOINTS
   if (base::any_failpoint_armed()) return start_aside();
@@ -216,8 +208,6 @@ void BranchSession::start_aside() {
 #endif
 
 void BranchSession::go_on(int ready) {
-  // What is still to come may be less than that.
-  if ((ready & MYSQL_WAIT_READ) != 0) socket_.wake_at(1);
   const int events = advance(ready);
   if (events == kYield) return boost::asio::post(descriptor_->get_executor(), [this] { go_on(0); });
   if (events != 0) {

@@ -51,12 +51,10 @@ SocketHandle::~SocketHandle() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-SocketHandle::SocketHandle(SocketHandle&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), wakes_at_(other.wakes_at_) {}
+SocketHandle::SocketHandle(SocketHandle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
 SocketHandle& SocketHandle::operator=(SocketHandle&& other) noexcept {
   std::swap(fd_, other.fd_);
-  std::swap(wakes_at_, other.wakes_at_);
   return *this;
 }
 
@@ -95,11 +93,6 @@ bool SocketHandle::seems_dead() const noexcept {
   char byte = 0;
   const auto got = recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
-void SocketHandle::wake_at(int bytes) noexcept {
-  if (std::exchange(wakes_at_, bytes) == bytes) return;
-  (void)setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 }
 
 void SocketHandle::shut_down() const noexcept {

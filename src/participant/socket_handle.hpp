@@ -25,14 +25,11 @@ class SocketHandle {
   int descriptor() const noexcept { return fd_; }
   /// Whether the peer has closed it, or sent something unasked. Only while no call is running.
   bool seems_dead() const noexcept;
-  /// From now on the socket counts as readable only once it has this many bytes, or has ended (TCP).
-  void wake_at(int bytes) noexcept;
   /// Ends the connection. Callable from any thread while this object lives.
   void shut_down() const noexcept;
 
  private:
   int fd_ = -1;
-  int wakes_at_ = 1;
 };
 
 }  // namespace assent::participant

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -110,9 +109,7 @@ class DecisionLog {
   /// Appends and makes durable. `done` gets success only once the record and all appended before it are on the disk;
   /// records waiting at the same time share one sync. Errc::log_indeterminate means that it may or may not be durable,
   /// for ever; every other error (log_full, overloaded, shutting_down, invalid_argument), that it surely is not.
-  /// `patience`: it may wait for others for so long, where their coming is likely. A sync less often is worth that to
-  /// all, since it takes time from the databases.
-  virtual void append_forced(LogRecord record, Done<Status> done, std::chrono::microseconds patience = {}) = 0;
+  virtual void append_forced(LogRecord record, Done<Status> done) = 0;
 
   /// Appends without waiting. The record becomes durable with the next sync, or is lost in a crash.
   /// `on_durable`, if given, is called once it is durable, and never if it is not known to be.

@@ -59,17 +59,17 @@ WriterLog::~WriterLog() {
   drained_.wait(lock, [this] { return delivering_ == 0; });
 }
 
-void WriterLog::append_forced(ports::LogRecord record, ports::Done<Status> done, std::chrono::microseconds patience) {
+void WriterLog::append_forced(ports::LogRecord record, ports::Done<Status> done) {
   ASSENT_CHECK(done != nullptr);
-  take_in(std::move(record), {std::move(done), nullptr}, patience);
+  take_in(std::move(record), {std::move(done), nullptr});
 }
 
 void WriterLog::append(ports::LogRecord record, std::function<void()> on_durable) {
-  take_in(std::move(record), {nullptr, std::move(on_durable)}, {});
+  take_in(std::move(record), {nullptr, std::move(on_durable)});
 }
 
 /// Never calls back itself: the caller may hold a lock that its callback takes.
-void WriterLog::take_in(ports::LogRecord record, Waiter waiter, std::chrono::microseconds patience) {
+void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
   thread_local std::string encoded;
   encoded.clear();
   const Status encoding = encode_record(record, encoded);
@@ -78,28 +78,14 @@ void WriterLog::take_in(ports::LogRecord record, Waiter waiter, std::chrono::mic
   {
     const Lock lock(mutex_);
     std::optional<Error> refused = encoding ? refusal(encoded.size()) : encoding.error();
-    if (forced) expect_company(patience);
     if (!refused) {
       add(encoded, std::move(record), std::move(waiter));
     } else if (forced) {
       rejected_.push_back({std::move(waiter.forced), *std::move(refused)});
     }
     wake = forced && std::exchange(writer_waits_, false);
-    wake = wake || (forced && forced_pending_ == kCompanyMax);
   }
   if (wake) to_writer_.notify_one();
-}
-
-// Before a forced record is added.
-void WriterLog::expect_company(std::chrono::microseconds patience) {
-  const auto now = base::SteadyClock::now();
-  // One sixteenth of what is new, so that a burst counts as what it is on average.
-  forced_every_ +=
-      (std::min<std::chrono::nanoseconds>(now - last_forced_, std::chrono::seconds(1)) - forced_every_) / 16;
-  last_forced_ = now;
-  const bool company = patience > forced_every_ * kCompanyMin;
-  const auto until = company ? now + patience : now;
-  gathers_until_ = forced_pending_ == 0 ? until : std::min(gathers_until_, until);
 }
 
 std::optional<Error> WriterLog::refusal(std::size_t record_bytes) const {
@@ -207,17 +193,10 @@ bool WriterLog::has_work() const {
 
 /// Until something presses, or records that do not press have waited for long enough. Appending those wakes nobody.
 void WriterLog::wait_for_work(Lock& lock) {
-  if (!has_work()) {
-    writer_waits_ = true;
-    to_writer_.wait_for(lock, std::chrono::milliseconds(setup_.lazy_flush_ms), [this] { return has_work(); });
-    writer_waits_ = false;
-  }
-  while (gathers()) to_writer_.wait_until(lock, gathers_until_);
-}
-
-bool WriterLog::gathers() const {
-  const bool pressed = stop_ || closing_ || poisoned_ || flushing_ > 0 || !rejected_.empty();
-  return forced_pending_ > 0 && forced_pending_ < kCompanyMax && !pressed && base::SteadyClock::now() < gathers_until_;
+  if (has_work()) return;
+  writer_waits_ = true;
+  to_writer_.wait_for(lock, std::chrono::milliseconds(setup_.lazy_flush_ms), [this] { return has_work(); });
+  writer_waits_ = false;
 }
 
 void WriterLog::deliver_rejected(Lock& lock) {

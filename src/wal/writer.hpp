@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -14,7 +13,6 @@
 #include <vector>
 
 #include "assent/result.hpp"
-#include "base/clock.hpp"
 #include "ports/decision_log.hpp"
 #include "ports/executor.hpp"
 #include "wal/disk.hpp"
@@ -40,10 +38,6 @@ namespace assent::wal {
 class WriterLog final : public ports::DecisionLog {
  public:
   static constexpr std::uint64_t kPendingBytesMax = 64ULL << 20;
-  /// Forced records that are enough company for a sync, whatever their patience.
-  static constexpr std::uint64_t kCompanyMax = 32;
-  /// A forced record waits for others only where at least so many are likely to come in time.
-  static constexpr int kCompanyMin = 2;
 
   struct Setup {
     std::string directory;
@@ -62,8 +56,7 @@ class WriterLog final : public ports::DecisionLog {
   WriterLog(const WriterLog&) = delete;
   WriterLog& operator=(const WriterLog&) = delete;
 
-  void append_forced(ports::LogRecord record, ports::Done<Status> done,
-                     std::chrono::microseconds patience = {}) override;
+  void append_forced(ports::LogRecord record, ports::Done<Status> done) override;
   void append(ports::LogRecord record, std::function<void()> on_durable = nullptr) override;
   ports::LogCondition condition() const override;
   ports::LogStats stats() const override;
@@ -97,15 +90,13 @@ class WriterLog final : public ports::DecisionLog {
     Error error;
   };
 
-  void take_in(ports::LogRecord record, Waiter waiter, std::chrono::microseconds patience);
-  void expect_company(std::chrono::microseconds patience);
+  void take_in(ports::LogRecord record, Waiter waiter);
   void add(std::string_view encoded, ports::LogRecord record, Waiter waiter);
   std::optional<Error> refusal(std::size_t record_bytes) const;
 
   void run();
   bool has_work() const;
   void wait_for_work(Lock& lock);
-  bool gathers() const;
   void deliver_rejected(Lock& lock);
   Group take_group();
   void work_off(Group& group);
@@ -136,11 +127,8 @@ class WriterLog final : public ports::DecisionLog {
   std::uint64_t pending_bytes_ = 0;
   std::vector<Rejected> rejected_;
   bool writer_waits_ = false;
-  base::SteadyTime last_forced_{};
-  std::chrono::nanoseconds forced_every_{std::chrono::seconds(1)};  ///< About how often a forced record comes.
-  base::SteadyTime gathers_until_{};  ///< What waits to be forced may wait until then for company.
-  bool writing_ = false;              ///< A group is between being taken and its last callback.
-  std::uint32_t delivering_ = 0;      ///< Groups whose callbacks run elsewhere.
+  bool writing_ = false;          ///< A group is between being taken and its last callback.
+  std::uint32_t delivering_ = 0;  ///< Groups whose callbacks run elsewhere.
   std::uint64_t forced_pending_ = 0;
   bool full_ = false;  ///< The last group found no room; unforced records wait in memory.
   std::uint32_t flushing_ = 0;

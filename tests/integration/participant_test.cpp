@@ -82,6 +82,17 @@ TEST_P(ParticipantTest, FailedExpectationRollsThePreparedBranchBack) {
   EXPECT_EQ(participant->port().info().in_flight, 0U);
 }
 
+TEST_P(ParticipantTest, ServersThatDoNotCommitByThemselvesServeToo) {
+  direct->run("SET GLOBAL autocommit=0");
+  auto participant = up();
+  const auto xid = next_xid(coordinator);
+  const auto vote = participant->prepare(work_for(xid, {sql("UPDATE stock SET amount = 7 WHERE id = 1")}));
+  direct->run("SET GLOBAL autocommit=1");
+  ASSERT_EQ(vote.kind, Vote::Kind::prepared) << told(vote);
+  EXPECT_EQ(participant->settle(xid, protocol::Decided::commit).finding, protocol::Finding::committed);
+  EXPECT_EQ(amount(1), 7);
+}
+
 TEST_P(ParticipantTest, EveryTypeGoesInAndComesBack) {
   auto participant = up();
   direct->run(

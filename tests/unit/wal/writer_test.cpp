@@ -5,12 +5,10 @@
 
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <future>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "sim_disk.hpp"
@@ -91,38 +89,6 @@ TEST(Writer, WhatWaitsDuringASyncSharesTheNext) {
   EXPECT_EQ(stats.forced_records, 201U);
   EXPECT_EQ(stats.records, 201U);
   EXPECT_EQ(stats.syncs, 2U);
-}
-
-TEST(Writer, PatientRecordsShareASyncWhereOthersAreLikelyToCome) {
-  const TempDir dir;
-  auto opened = open_or_fail(small_options(dir.log()));
-  Answers answers;
-  std::uint64_t number = 0;
-  // Then they are known to come often.
-  for (; number < 200; ++number) opened.log->append_forced(decision(number), answers.take());
-  ASSERT_TRUE(opened.log->flush());
-  const auto before = opened.log->stats().syncs;
-  for (int round = 0; round < 20; ++round) {
-    std::promise<void> first;
-    std::promise<void> second;
-    opened.log->append_forced(
-        decision(++number), [&](const Status&) { first.set_value(); }, std::chrono::milliseconds(200));
-    // Later than a writer without patience would have taken the first.
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    opened.log->append_forced(decision(++number), [&](const Status&) { second.set_value(); });
-    first.get_future().wait();
-    second.get_future().wait();
-  }
-  EXPECT_EQ(opened.log->stats().syncs - before, 20U);
-}
-
-TEST(Writer, APatientRecordDoesNotWaitWhereNobodyIsLikelyToCome) {
-  const TempDir dir;
-  auto opened = open_or_fail(small_options(dir.log()));
-  std::promise<void> answered;
-  opened.log->append_forced(
-      decision(1), [&](const Status&) { answered.set_value(); }, std::chrono::milliseconds(500));
-  EXPECT_EQ(answered.get_future().wait_for(std::chrono::milliseconds(400)), std::future_status::ready);
 }
 
 TEST(Writer, CallbacksRunWhereTheyAreToAndAGroupsAsOneTask) {
