@@ -159,8 +159,8 @@ struct Parts {
   std::unique_ptr<server::Server> server;
 };
 
-// Where a decision's callbacks run: on the loop, which sends what follows from it.
-ports::Executor callbacks_on(base::EventLoop& loop) {
+// Where decisions are written and called back: on the loop, which sends what follows from them.
+ports::Executor log_on(base::EventLoop& loop) {
   return [&loop](std::function<void()> task) {
 #ifdef ASSENT_FAILPOINTS
     // One that holds must not hold the loop.
@@ -171,7 +171,7 @@ ports::Executor callbacks_on(base::EventLoop& loop) {
 }
 
 Result<std::uint16_t> start(const Config& config, Parts& parts) {
-  auto opened = wal::open(config.log, wal::posix_disk(), callbacks_on(parts.loop));
+  auto opened = wal::open(config.log, wal::posix_disk(), log_on(parts.loop));
   if (!opened) return std::move(opened).error();
   for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
   spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,

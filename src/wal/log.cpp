@@ -136,7 +136,7 @@ Result<Scan> scan_whole(Disk& disk, const std::string& directory, std::uint32_t 
 
 }  // namespace
 
-Result<Opened> open(const Options& options, Disk& disk, ports::Executor callbacks) {
+Result<Opened> open(const Options& options, Disk& disk, ports::Executor executor) {
   if (auto checked = check(options); !checked) return std::move(checked).error();
   // A look before the lock: taking that would leave a trace in a log of a newer program.
   if (auto known = check_versions(disk, options.directory); !known) {
@@ -174,7 +174,7 @@ Result<Opened> open(const Options& options, Disk& disk, ports::Executor callback
   }
   opened.state = scanned->state.state();
   WriterLog::Setup setup = setup_for(options, *scanned);
-  setup.callbacks = std::move(callbacks);
+  setup.executor = std::move(executor);
   opened.log = std::make_unique<WriterLog>(std::move(setup), std::move(scanned->state), *std::move(ready), disk,
                                            *std::move(lock));
   return opened;

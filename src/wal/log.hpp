@@ -43,12 +43,12 @@ struct Opened {
 };
 
 /// Takes the owner lock, reads, repairs what a crash leaves, and starts writing. `disk` must outlive the log, as must
-/// `callbacks`, where those of appended records run unless they may run on the writer's thread. Blocks for disk
+/// `executor`, where records are written while that is quick, and their callbacks run (see WriterLog). Blocks for disk
 /// operations.
 ///
 /// Errors: invalid_argument (an option, or the directory is a file), not_found (no log and none may be made, or its
 /// parent is missing), log_locked, log_newer_format, log_corrupt (these three leave the log's files unchanged), io.
-Result<Opened> open(const Options& options, Disk& disk, ports::Executor callbacks = nullptr);
+Result<Opened> open(const Options& options, Disk& disk, ports::Executor executor = nullptr);
 
 /// What the log comes to, without a lock or any change; for tools on a stopped coordinator. A torn tail is read over.
 /// Errors: not_found, log_newer_format, log_corrupt, io.

@@ -15,8 +15,21 @@
 namespace assent::wal {
 namespace {
 
+/// A write and sync that took longer is not for a thread that others need, and neither are those of the time after it.
+constexpr std::chrono::milliseconds kQuick{5};
+constexpr std::chrono::seconds kAvoidedFor{1};
+
 constexpr const char* kFateUnknown = "whether the record is durable cannot be known";
 constexpr const char* kFateNotWritten = "the record was not written";
+
+/// A failpoint that holds a write must not hold those who run on the executor.
+bool held_by_failpoints() {
+#ifdef ASSENT_FAILPOINTS
+  return base::any_failpoint_armed();
+#else
+  return false;
+#endif
+}
 
 }  // namespace
 
@@ -74,7 +87,7 @@ void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
   encoded.clear();
   const Status encoding = encode_record(record, encoded);
   const bool forced = waiter.forced != nullptr;
-  bool wake = false;
+  Next next = Next::nothing;
   {
     const Lock lock(mutex_);
     std::optional<Error> refused = encoding ? refusal(encoded.size()) : encoding.error();
@@ -83,9 +96,9 @@ void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
     } else if (forced) {
       rejected_.push_back({std::move(waiter.forced), *std::move(refused)});
     }
-    wake = forced && std::exchange(writer_waits_, false);
+    if (forced) next = find_next();
   }
-  if (wake) to_writer_.notify_one();
+  take(next);
 }
 
 std::optional<Error> WriterLog::refusal(std::size_t record_bytes) const {
@@ -160,26 +173,15 @@ void WriterLog::run() {
     wait_for_work(lock);
     writing_ = true;
     deliver_rejected(lock);
-    if (!pending_.empty()) {
-      Group group = take_group();
-      const bool usable = !poisoned_;
-      lock.unlock();
-      if (usable) {
-        work_off(group);
-      } else {
-        fail(group);
-      }
-      group.clear();
-      lock.lock();
-      // Otherwise it went to where its callbacks run, and comes back from there.
-      if (group.bytes.capacity() >= kBlockHeaderBytes) spare_ = std::move(group);
-    }
+    Group group;
+    if (!pending_.empty()) group = write_group(lock);
     if (mark_due_ && forced_pending_ == 0 && !poisoned_) {
       lock.unlock();
       write_mark();
       lock.lock();
     }
     writing_ = false;
+    deliver(lock, std::move(group), !setup_.executor);
     const bool idle = pending_.empty() && rejected_.empty();
     if (idle || full_) drained_.notify_all();
     if (stop_ && (idle || (full_ && forced_pending_ == 0 && rejected_.empty()))) return;
@@ -187,16 +189,65 @@ void WriterLog::run() {
 }
 
 bool WriterLog::has_work() const {
-  return forced_pending_ > 0 || !rejected_.empty() || stop_ || (poisoned_ && !pending_.empty()) ||
+  return (forced_pending_ > 0 && !handed_over_) || !rejected_.empty() || stop_ || (poisoned_ && !pending_.empty()) ||
          (flushing_ > 0 && !full_ && !pending_.empty());
 }
 
 /// Until something presses, or records that do not press have waited for long enough. Appending those wakes nobody.
 void WriterLog::wait_for_work(Lock& lock) {
-  if (has_work()) return;
-  writer_waits_ = true;
-  to_writer_.wait_for(lock, std::chrono::milliseconds(setup_.lazy_flush_ms), [this] { return has_work(); });
-  writer_waits_ = false;
+  const auto until = base::SteadyClock::now() + std::chrono::milliseconds(setup_.lazy_flush_ms);
+  while (writing_ || (!has_work() && !writer_overdue_)) {
+    writer_waits_ = true;
+    if (writer_overdue_) {
+      to_writer_.wait(lock);
+    } else {
+      writer_overdue_ = to_writer_.wait_until(lock, until) == std::cv_status::timeout;
+    }
+  }
+  writer_waits_ = writer_overdue_ = false;
+}
+
+/// Who is to be told that there is something to write. Whoever asks tells them, once the lock is left.
+WriterLog::Next WriterLog::find_next() {
+  if (writing_) return Next::nothing;
+  if (!handed_over_ && suits_executor()) {
+    handed_over_ = true;
+    ++delivering_;
+    return Next::executor;
+  }
+  return (has_work() || writer_overdue_) && std::exchange(writer_waits_, false) ? Next::writer : Next::nothing;
+}
+
+/// Whether what waits next can be written there, while nobody else writes. To wait for room, to sync on a slow disk, or
+/// to be held by a failpoint is for the writer's thread.
+bool WriterLog::suits_executor() const {
+  if (!setup_.executor || forced_pending_ == 0 || !rejected_.empty() || poisoned_ || stop_) return false;
+  return fits(pending_.front()) && base::SteadyClock::now() >= executor_avoided_until_ && !held_by_failpoints();
+}
+
+void WriterLog::take(Next next) {
+  if (next == Next::executor) setup_.executor([this] { work_on_executor(); });
+  if (next == Next::writer) to_writer_.notify_one();
+}
+
+/// One group; then whoever waited for it is called back, and what they append waits in the next group by then.
+void WriterLog::work_on_executor() {
+  Lock lock(mutex_);
+  handed_over_ = false;
+  Group group;
+  // Meanwhile the writer's thread may have come.
+  if (!writing_ && suits_executor()) {
+    writing_ = true;
+    const auto began = base::SteadyClock::now();
+    group = write_group(lock);
+    const auto ended = base::SteadyClock::now();
+    if (ended - began > kQuick) executor_avoided_until_ = ended + kAvoidedFor;
+    writing_ = false;
+  }
+  // What the writer's thread gave to the executor stands behind this task, and before it in the log.
+  deliver(lock, std::move(group), delivering_ == 1);
+  --delivering_;
+  drained_.notify_all();
 }
 
 void WriterLog::deliver_rejected(Lock& lock) {
@@ -216,48 +267,65 @@ WriterLog::Group WriterLog::take_group() {
   return group;
 }
 
-void WriterLog::work_off(Group& group) {
-  if (!make_room(group)) return is_poisoned() ? fail(group) : refuse_for_lack_of_room(group);
+/// Takes the first group that waits, and leaves the lock meanwhile. What it gives is durable: its waiters are still to
+/// be called back. When that failed they have been told, and it is empty.
+WriterLog::Group WriterLog::write_group(Lock& lock) {
+  Group group = take_group();
+  const bool usable = !poisoned_;
+  lock.unlock();
+  if (!usable || !make_durable(group)) {
+    if (!group.waiters.empty()) fail(group);
+    group.clear();
+  }
+  lock.lock();
+  return group;
+}
+
+/// False when the log is finished, or the group was refused for lack of room and is empty.
+bool WriterLog::make_durable(Group& group) {
+  if (!make_room(group)) {
+    if (!is_poisoned()) refuse_for_lack_of_room(group);
+    return false;
+  }
   const auto records = static_cast<std::uint32_t>(group.records.size());
-  if (!write_block(BlockKind::batch, records, group.bytes) || !sync()) return fail(group);
+  if (!write_block(BlockKind::batch, records, group.bytes) || !sync()) return false;
   // Here the decisions in the group are made: nothing after this line can change their outcome.
   ASSENT_FAILPOINT(log_block_durable, "batch");
   offset_ += group.bytes.size();
   next_sequence_ += records;
   mark_due_ = true;
   keeper_.take_over(group.records, next_sequence_ - 1);
-  {
-    const Lock lock(mutex_);
-    full_ = false;
-    stats_.forced_records += group.forced;
-    stats_.records += records;
-    stats_.syncs += 1;
-    stats_.bytes_written += group.bytes.size();
-  }
-  deliver(group);
+  const Lock lock(mutex_);
+  full_ = false;
+  stats_.forced_records += group.forced;
+  stats_.records += records;
+  stats_.syncs += 1;
+  stats_.bytes_written += group.bytes.size();
+  return true;
 }
 
-void WriterLog::deliver(Group& group) {
-  if (!setup_.callbacks) return acknowledge(group);
-  {
-    const Lock lock(mutex_);
-    ++delivering_;
-  }
-  setup_.callbacks([this, delivered = std::make_shared<Group>(std::move(group))] {
-    acknowledge(*delivered);
-    delivered->clear();
-    const Lock lock(mutex_);
-    spare_ = std::move(*delivered);
-    --delivering_;
-    drained_.notify_all();
-  });
+/// Calls back, `here` or on the executor, and sees to it that what waits is written. Leaves the lock meanwhile.
+void WriterLog::deliver(Lock& lock, Group group, bool here) {
+  const Next next = find_next();
+  const bool any = !group.waiters.empty();
+  delivering_ += any ? 1 : 0;
+  lock.unlock();
+  if (any && here) tell(group);
+  if (any && !here) setup_.executor([this, told = std::make_shared<Group>(std::move(group))] { tell(*told); });
+  take(next);
+  lock.lock();
 }
 
-void WriterLog::acknowledge(Group& group) {
+void WriterLog::tell(Group& group) {
   for (auto& waiter : group.waiters) {
     if (waiter.forced) waiter.forced(Ok{});
     if (waiter.on_durable) waiter.on_durable();
   }
+  group.clear();
+  const Lock lock(mutex_);
+  spare_ = std::move(group);
+  --delivering_;
+  drained_.notify_all();
 }
 
 void WriterLog::fail(Group& group) {
@@ -270,10 +338,13 @@ void WriterLog::fail(Group& group) {
   }
 }
 
+bool WriterLog::fits(const Group& group) const {
+  return offset_ + round_up_to_sector(group.bytes.size()) + kSectorBytes <= current_.bytes;
+}
+
 /// Leaves the offset where the group fits, in the next segment if need be. The last sector stays free for a seal.
 bool WriterLog::make_room(const Group& group) {
-  const auto fits = [&] { return offset_ + round_up_to_sector(group.bytes.size()) + kSectorBytes <= current_.bytes; };
-  if (fits()) return true;
+  if (fits(group)) return true;
   std::optional<SegmentFile> next = keeper_.next_segment();
   if (!next) return false;
   // The seal is durable before the next segment has anything in it, so that a lost segment is missed.
@@ -283,7 +354,7 @@ bool WriterLog::make_room(const Group& group) {
   current_ = std::move(*next);
   offset_ = kBlocksOffset;
   keeper_.moved_to(current_.number, next_sequence_);
-  ASSENT_CHECK(fits());
+  ASSENT_CHECK(fits(group));
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "assent/result.hpp"
+#include "base/clock.hpp"
 #include "ports/decision_log.hpp"
 #include "ports/executor.hpp"
 #include "wal/disk.hpp"
@@ -22,9 +23,13 @@
 
 namespace assent::wal {
 
-/// Group commit. Records are encoded by whoever appends them and gather in a group; one thread takes the group, writes
-/// it as one batch, syncs, and calls back. Whatever is appended meanwhile gathers in the next group and so shares the
-/// next sync. When nothing more waits, a mark behind the batch says how far the log is durable.
+/// Group commit. Records are encoded by whoever appends them and gather in a group; one thread at a time takes the
+/// group, writes it as one batch, syncs, and calls back. Whatever is appended meanwhile gathers in the next group and
+/// so shares the next sync. When nothing more waits, a mark behind the batch says how far the log is durable.
+///
+/// That thread is the executor's, if the setup has one: what appends and what is called back runs there, so that nobody
+/// has to be woken up. All that its queue holds before the task that writes shares the sync. Where the disk is not
+/// quick, and for what may have to wait, it is a thread of the log's own.
 ///
 /// A failed write or sync ends the log for good: what waits gets Errc::log_indeterminate, as does all that comes later,
 /// and no file is synced again.
@@ -32,9 +37,8 @@ namespace assent::wal {
 /// Bounds: a group has at most kBatchBytesMax; groups that wait, kPendingBytesMax; beyond that a forced record is
 /// refused with Errc::overloaded, surely not written, and an unforced one is dropped.
 ///
-/// Thread safe. Callbacks run on the writer's thread, outside its locks, and may append. Those of a group that became
-/// durable run where the setup says instead, as one task, so that whoever they wake up is woken once. Made by open() in
-/// log.hpp.
+/// Thread safe. Callbacks run outside its locks, and may append: those of a group that became durable on the executor,
+/// in the log's order, as one task; others there or on the writer's thread. Made by open() in log.hpp.
 class WriterLog final : public ports::DecisionLog {
  public:
   static constexpr std::uint64_t kPendingBytesMax = 64ULL << 20;
@@ -46,8 +50,7 @@ class WriterLog final : public ports::DecisionLog {
     std::uint64_t offset = kBlocksOffset;  ///< Where the next batch goes in the current segment.
     std::uint32_t lazy_flush_ms = 100;
     Keeper::Setup keeper;
-    /// Where those run that tell of success; without one, on the writer's thread. Must outlive the log.
-    ports::Executor callbacks;
+    ports::Executor executor;  ///< May be none: then all runs on the writer's thread. Must outlive the log.
   };
 
   WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, std::unique_ptr<File> lock_file);
@@ -85,6 +88,8 @@ class WriterLog final : public ports::DecisionLog {
     std::uint64_t forced = 0;
     void clear();
   };
+  /// Who has to be told that there is something to write.
+  enum class Next { nothing, writer, executor };
   struct Rejected {
     ports::Done<Status> done;
     Error error;
@@ -97,13 +102,19 @@ class WriterLog final : public ports::DecisionLog {
   void run();
   bool has_work() const;
   void wait_for_work(Lock& lock);
+  Next find_next();
+  bool suits_executor() const;
+  void take(Next next);
+  void work_on_executor();
   void deliver_rejected(Lock& lock);
   Group take_group();
-  void work_off(Group& group);
+  Group write_group(Lock& lock);
+  bool make_durable(Group& group);
+  bool fits(const Group& group) const;
   bool make_room(const Group& group);
   void refuse_for_lack_of_room(Group& group);
-  void deliver(Group& group);
-  static void acknowledge(Group& group);
+  void deliver(Lock& lock, Group group, bool here);
+  void tell(Group& group);
   void fail(Group& group);
 
   bool write_block(BlockKind kind, std::uint32_t records, std::string& bytes);
@@ -127,8 +138,11 @@ class WriterLog final : public ports::DecisionLog {
   std::uint64_t pending_bytes_ = 0;
   std::vector<Rejected> rejected_;
   bool writer_waits_ = false;
-  bool writing_ = false;          ///< A group is between being taken and its last callback.
-  std::uint32_t delivering_ = 0;  ///< Groups whose callbacks run elsewhere.
+  bool writer_overdue_ = false;   ///< And would go on as soon as nobody writes.
+  bool handed_over_ = false;      ///< A task is on its way that writes what is to be forced.
+  bool writing_ = false;          ///< Whoever set it has a group in hand, and what is marked so below.
+  std::uint32_t delivering_ = 0;  ///< Tasks given to the executor, and groups that are being called back.
+  base::SteadyTime executor_avoided_until_{};
   std::uint64_t forced_pending_ = 0;
   bool full_ = false;  ///< The last group found no room; unforced records wait in memory.
   std::uint32_t flushing_ = 0;
@@ -138,7 +152,7 @@ class WriterLog final : public ports::DecisionLog {
   std::string poison_reason_;
   ports::LogStats stats_;
 
-  // Only touched by the writer's thread.
+  // Only touched by whoever has set writing_, or under the mutex while nobody has.
   SegmentFile current_;
   std::uint64_t offset_;
   std::uint64_t next_sequence_;

@@ -5,10 +5,15 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "sim_disk.hpp"
@@ -91,27 +96,150 @@ TEST(Writer, WhatWaitsDuringASyncSharesTheNext) {
   EXPECT_EQ(stats.syncs, 2U);
 }
 
-TEST(Writer, CallbacksRunWhereTheyAreToAndAGroupsAsOneTask) {
-  const TempDir dir;
-  std::mutex mutex;
-  std::vector<std::function<void()>> tasks;
-  auto opened = open(small_options(dir.log()), posix_disk(), [&](std::function<void()> task) {
-    const std::lock_guard lock(mutex);
-    tasks.push_back(std::move(task));
-  });
-  ASSERT_TRUE(opened);
-  const auto count = [&] {
-    const std::lock_guard lock(mutex);
-    return tasks.size();
-  };
+/// Keeps tasks until they are run, one after the other, by whoever calls.
+class Tasks {
+ public:
+  ports::Executor executor() {
+    return [this](std::function<void()> task) {
+      const std::lock_guard lock(mutex_);
+      waiting_.push_back(std::move(task));
+    };
+  }
+  std::size_t waiting() {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size();
+  }
+  void run_one() {
+    std::function<void()> task;
+    {
+      const std::lock_guard lock(mutex_);
+      task = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    task();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::function<void()>> waiting_;
+};
+
+struct OnTasks {
+  Tasks tasks;
+  TempDir dir;
+  FaultDisk disk;
+  std::atomic<int> syncs_here{0};
+  std::atomic<int> slow_ms{0};
+  std::unique_ptr<WriterLog> log;
+
+  OnTasks() {
+    disk.set_hook([this, here = std::this_thread::get_id()](Op op, const std::string& path) {
+      if (op == Op::sync && std::this_thread::get_id() == here) ++syncs_here;
+      if (op == Op::sync && is_segment(path)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(slow_ms));
+      }
+      return 0;
+    });
+    auto options = small_options(dir.log());
+    options.lazy_flush_ms = 60'000;
+    auto opened = open(options, disk, tasks.executor());
+    if (opened) log = std::move(opened->log);
+    syncs_here = 0;
+  }
+  ~OnTasks() {
+    // What still waits is written, and called back.
+    std::atomic<bool> ended{false};
+    std::thread ending([&] {
+      log.reset();
+      ended = true;
+    });
+    while (!ended || tasks.waiting() > 0) {
+      if (tasks.waiting() > 0) tasks.run_one();
+    }
+    ending.join();
+  }
+};
+
+TEST(Writer, WritesAndCallsBackOnTheExecutorAllThatWaitsThereAtOnce) {
+  OnTasks on;
   Answers answers;
-  for (std::uint64_t i = 0; i < 50; ++i) opened->log->append_forced(decision(i), answers.take());
-  EXPECT_TRUE(eventually([&] { return opened->log->stats().forced_records == 50; }));
-  EXPECT_TRUE(eventually([&] { return count() == opened->log->stats().syncs; }));
+  for (std::uint64_t i = 0; i < 50; ++i) on.log->append_forced(decision(i), answers.take());
+  ASSERT_EQ(on.tasks.waiting(), 1U);
   EXPECT_EQ(answers.all(), 0);
-  for (const auto& task : tasks) task();
+  on.tasks.run_one();
   EXPECT_EQ(answers.good, 50);
-  tasks.clear();
+  EXPECT_EQ(on.syncs_here, 1);
+  EXPECT_EQ(on.log->stats().forced_records, 50U);
+  // What a callback appends has the next task.
+  on.log->append_forced(decision(50), [&](const Status&) { on.log->append_forced(decision(51), answers.take()); });
+  on.tasks.run_one();
+  ASSERT_EQ(on.tasks.waiting(), 1U);
+  on.tasks.run_one();
+  EXPECT_EQ(answers.good, 51);
+  EXPECT_EQ(on.syncs_here, 3);
+  EXPECT_EQ(on.log->stats().syncs, 3U);
+}
+
+TEST(Writer, ASlowDiskDoesNotHoldTheExecutorForLong) {
+  OnTasks on;
+  Answers answers;
+  on.slow_ms = 20;
+  on.log->append_forced(decision(0), answers.take());
+  on.tasks.run_one();
+  EXPECT_EQ(on.syncs_here, 1);
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    on.log->append_forced(decision(i), answers.take());
+    ASSERT_TRUE(eventually([&] { return on.tasks.waiting() == 1; }));
+    EXPECT_EQ(on.log->stats().syncs, i + 1);
+    on.tasks.run_one();
+  }
+  EXPECT_EQ(answers.good, 6);
+  EXPECT_EQ(on.syncs_here, 1);
+}
+
+TEST(Writer, CallbacksKeepTheLogsOrderWhereBothThreadsWrite) {
+  OnTasks on;
+  std::vector<int> order;
+  const auto note = [&](int number) { return [&order, number](const Status&) { order.push_back(number); }; };
+  on.log->append_forced(decision(1), note(1));
+  ASSERT_EQ(on.tasks.waiting(), 1U);
+  // The writer's thread takes it, and tells of it behind the task that was to write it.
+  std::thread flusher([&] { EXPECT_TRUE(on.log->flush()); });
+  ASSERT_TRUE(eventually([&] { return on.tasks.waiting() == 2; }));
+  on.log->append_forced(decision(2), note(2));
+  while (on.tasks.waiting() > 0) on.tasks.run_one();
+  flusher.join();
+  while (on.tasks.waiting() > 0) on.tasks.run_one();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+TEST(Writer, WaitingForRoomIsNotForTheExecutor) {
+  OnTasks on;
+  int answered = 0;
+  for (std::uint64_t i = 0; on.log->stats().bytes_written < 3 * kSegmentBytesMin; ++i) {
+    on.log->append_forced(decision(i), [&](const Status& status) { answered += status ? 1 : 0; });
+    while (answered <= static_cast<int>(i)) {
+      if (on.tasks.waiting() > 0) on.tasks.run_one();
+    }
+  }
+  // Only the first batch of each further segment.
+  const auto elsewhere = on.log->stats().syncs - on.syncs_here;
+  EXPECT_GE(elsewhere, 2U);
+  EXPECT_LE(elsewhere, 4U);
+}
+
+TEST(Writer, AFailedSyncOnTheExecutorEndsTheLogForAllWhoWait) {
+  OnTasks on;
+  Answers answers;
+  on.disk.set_hook([](Op op, const std::string& path) { return op == Op::sync && is_segment(path) ? EIO : 0; });
+  for (std::uint64_t i = 0; i < 3; ++i) on.log->append_forced(decision(i), answers.take());
+  on.tasks.run_one();
+  EXPECT_EQ(answers.all(), 3);
+  EXPECT_EQ(answers.good, 0);
+  EXPECT_EQ(on.log->condition(), ports::LogCondition::poisoned);
+  on.log->append_forced(decision(3), answers.take());
+  EXPECT_TRUE(eventually([&] { return answers.all() == 4; }));
+  EXPECT_EQ(answers.good, 0);
 }
 
 TEST(Writer, AnUnforcedRecordRidesWithTheNextForcedOneAndInOrder) {
