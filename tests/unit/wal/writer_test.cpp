@@ -118,6 +118,18 @@ class Tasks {
     }
     task();
   }
+  /// Runs them until `last` has come to its end elsewhere.
+  void run_during(std::function<void()> last) {
+    std::atomic<bool> ended{false};
+    std::thread other([&] {
+      last();
+      ended = true;
+    });
+    while (!ended || waiting() > 0) {
+      if (waiting() > 0) run_one();
+    }
+    other.join();
+  }
 
  private:
   std::mutex mutex_;
@@ -146,17 +158,9 @@ struct OnTasks {
     if (opened) log = std::move(opened->log);
     syncs_here = 0;
   }
+  // What still waits is written, and called back.
   ~OnTasks() {
-    // What still waits is written, and called back.
-    std::atomic<bool> ended{false};
-    std::thread ending([&] {
-      log.reset();
-      ended = true;
-    });
-    while (!ended || tasks.waiting() > 0) {
-      if (tasks.waiting() > 0) tasks.run_one();
-    }
-    ending.join();
+    tasks.run_during([this] { log.reset(); });
   }
 };
 
@@ -207,9 +211,7 @@ TEST(Writer, CallbacksKeepTheLogsOrderWhereBothThreadsWrite) {
   std::thread flusher([&] { EXPECT_TRUE(on.log->flush()); });
   ASSERT_TRUE(eventually([&] { return on.tasks.waiting() == 2; }));
   on.log->append_forced(decision(2), note(2));
-  while (on.tasks.waiting() > 0) on.tasks.run_one();
-  flusher.join();
-  while (on.tasks.waiting() > 0) on.tasks.run_one();
+  on.tasks.run_during([&] { flusher.join(); });
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
