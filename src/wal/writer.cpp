@@ -175,13 +175,9 @@ void WriterLog::run() {
     deliver_rejected(lock);
     Group group;
     if (!pending_.empty()) group = write_group(lock);
-    if (mark_due_ && forced_pending_ == 0 && !poisoned_) {
-      lock.unlock();
-      write_mark();
-      lock.lock();
-    }
     writing_ = false;
     deliver(lock, std::move(group), !setup_.executor);
+    if (mark_due_ && forced_pending_ == 0 && !writing_ && !poisoned_) write_mark(lock);
     const bool idle = pending_.empty() && rejected_.empty();
     if (idle || full_) drained_.notify_all();
     if (stop_ && (idle || (full_ && forced_pending_ == 0 && rejected_.empty()))) return;
@@ -416,10 +412,19 @@ bool WriterLog::still_ours() {
                 " was deleted while the log was in use");
 }
 
-void WriterLog::write_mark() {
+/// Leaves the lock meanwhile.
+void WriterLog::write_mark(Lock& lock) {
+  writing_ = true;
+  lock.unlock();
   mark_due_ = false;
   std::string mark(kBlockHeaderBytes, '\0');
   write_block(BlockKind::mark, 0, mark);
+  lock.lock();
+  writing_ = false;
+  const Next next = find_next();
+  lock.unlock();
+  take(next);
+  lock.lock();
 }
 
 bool WriterLog::fail_file(std::string_view doing, Errno number) {

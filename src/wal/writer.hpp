@@ -120,7 +120,7 @@ class WriterLog final : public ports::DecisionLog {
   bool write_block(BlockKind kind, std::uint32_t records, std::string& bytes);
   bool sync();
   bool still_ours();
-  void write_mark();
+  void write_mark(Lock& lock);
   bool fail_file(std::string_view doing, Errno number);
   bool poison(std::string reason);
   bool is_poisoned() const;
