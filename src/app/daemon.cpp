@@ -164,7 +164,7 @@ ports::Executor log_on(base::EventLoop& loop) {
   return [&loop](std::function<void()> task) {
 #ifdef ASSENT_FAILPOINTS
     // One that holds must not hold the loop.
-    if (base::any_failpoint_armed()) return task();
+    if (base::any_failpoint_waits()) return task();
 #endif
     boost::asio::post(loop.context(), std::move(task));
   };

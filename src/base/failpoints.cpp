@@ -59,10 +59,7 @@ class Failpoints {
     return *instance;
   }
 
-  bool any_armed() const {
-    return std::any_of(armed_.begin(), armed_.end(),
-                       [](const auto& one) { return one.load(std::memory_order_relaxed); });
-  }
+  bool any_waits() const { return waits_.load(std::memory_order_relaxed); }
 
   bool pass(Failpoint point, std::string_view detail) {
     const auto index = static_cast<std::size_t>(point);
@@ -161,6 +158,7 @@ class Failpoints {
       refuse("no such action: " + std::string(what));
     }
     const std::lock_guard lock(mutex_);
+    if (arm.action == Action::hold || arm.action == Action::delay) waits_ = true;
     arms_[index].push_back(std::move(arm));
     armed_[index] = true;
   }
@@ -172,6 +170,7 @@ class Failpoints {
       arms_[i].clear();
       armed_[i] = false;
     }
+    waits_ = false;
     let_go();
   }
 
@@ -226,6 +225,7 @@ class Failpoints {
   std::uint64_t generation_ = 0;  ///< Of lettings go.
   std::array<std::vector<Arm>, kCount> arms_;
   std::array<std::atomic<bool>, kCount> armed_{};
+  std::atomic<bool> waits_{false};
   std::array<std::uint64_t, kCount> taken_{};
 };
 
@@ -235,8 +235,8 @@ bool passes_failpoint(Failpoint point, std::string_view detail) {
   return Failpoints::get().pass(point, detail);
 }
 
-bool any_failpoint_armed() {
-  return Failpoints::get().any_armed();
+bool any_failpoint_waits() {
+  return Failpoints::get().any_waits();
 }
 
 }  // namespace assent::base

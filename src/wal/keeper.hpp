@@ -27,7 +27,7 @@ namespace assent::wal {
 /// a checkpoint without stopping anybody. What it has not yet taken over is bounded by the segments: the writer cannot
 /// go past the next one without it.
 ///
-/// Thread safe, but reserve and records belong to one writer.
+/// Thread safe, but reserve and records belong to whoever writes, one thread at a time.
 class Keeper {
  public:
   struct Setup {

@@ -112,6 +112,7 @@ WriterLog::Setup setup_for(const Options& options, const Scan& scan) {
   setup.next_sequence = scan.next_sequence;
   setup.offset = scan.end.offset;
   setup.lazy_flush_ms = options.lazy_flush_ms;
+  setup.quick_ms = options.quick_ms;
   setup.keeper.directory = options.directory;
   setup.keeper.segment_bytes = options.segment_bytes;
   setup.keeper.checkpoint_every_segments = options.checkpoint_every_segments;

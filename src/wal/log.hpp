@@ -28,7 +28,8 @@ struct Options {
   std::uint64_t segment_bytes = 16ULL << 20;    ///< kSegmentBytesMin to kSegmentBytesMax, whole pages of 4 KiB.
   std::uint32_t checkpoint_every_segments = 2;  ///< At least 1. On the disk: about as many, and three more.
   std::uint32_t kept_keys_max = 100'000;        ///< Idempotency keys; those decided first go first.
-  std::uint32_t lazy_flush_ms = 100;            ///< How long a record that is not forced may wait for company.
+  std::uint32_t lazy_flush_ms = 100;            ///< How long a record that is not forced may wait, and so the mark.
+  std::uint32_t quick_ms = 5;                   ///< A write and sync that take longer are not for the executor.
   std::uint32_t room_retry_ms = 1'000;          ///< How often a full disk is tried again.
   bool allow_create = true;                     ///< Make a new log where there is none. Its parent must exist.
   std::uint64_t new_log_id = 0;                 ///< For a new log; 0: at random.

@@ -15,8 +15,7 @@
 namespace assent::wal {
 namespace {
 
-/// A write and sync that took longer is not for a thread that others need, and neither are those of the time after it.
-constexpr std::chrono::milliseconds kQuick{5};
+/// So long after a slow write and sync nothing is written on the executor.
 constexpr std::chrono::seconds kAvoidedFor{1};
 
 constexpr const char* kFateUnknown = "whether the record is durable cannot be known";
@@ -25,7 +24,7 @@ constexpr const char* kFateNotWritten = "the record was not written";
 /// A failpoint that holds a write must not hold those who run on the executor.
 bool held_by_failpoints() {
 #ifdef ASSENT_FAILPOINTS
-  return base::any_failpoint_armed();
+  return base::any_failpoint_waits();
 #else
   return false;
 #endif
@@ -69,7 +68,11 @@ WriterLog::~WriterLog() {
   to_writer_.notify_one();
   thread_.join();
   Lock lock(mutex_);
-  drained_.wait(lock, [this] { return delivering_ == 0; });
+  for (;;) {
+    drained_.wait(lock, [this] { return outstanding_ == 0; });
+    if (rejected_.empty()) return;
+    deliver_rejected(lock);
+  }
 }
 
 void WriterLog::append_forced(ports::LogRecord record, ports::Done<Status> done) {
@@ -98,7 +101,7 @@ void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
     }
     if (forced) next = find_next();
   }
-  take(next);
+  wake(next);
 }
 
 std::optional<Error> WriterLog::refusal(std::size_t record_bytes) const {
@@ -149,8 +152,8 @@ Status WriterLog::flush() {
   full_ = false;
   ++flushing_;
   to_writer_.notify_one();
-  drained_.wait(lock,
-                [this] { return delivering_ == 0 && ((pending_.empty() && rejected_.empty() && !writing_) || full_); });
+  drained_.wait(
+      lock, [this] { return outstanding_ == 0 && ((pending_.empty() && rejected_.empty() && !writing_) || full_); });
   --flushing_;
   if (poisoned_) return poison_error(kFateUnknown);
   if (full_) return Error{Errc::log_full, "records wait for room in the decision log; make room on its file system"};
@@ -175,9 +178,8 @@ void WriterLog::run() {
     deliver_rejected(lock);
     Group group;
     if (!pending_.empty()) group = write_group(lock);
-    writing_ = false;
     deliver(lock, std::move(group), !setup_.executor);
-    if (mark_due_ && forced_pending_ == 0 && !writing_ && !poisoned_) write_mark(lock);
+    if (!writing_ && mark_due_ && forced_pending_ == 0 && !poisoned_) write_mark(lock);
     const bool idle = pending_.empty() && rejected_.empty();
     if (idle || full_) drained_.notify_all();
     if (stop_ && (idle || (full_ && forced_pending_ == 0 && rejected_.empty()))) return;
@@ -185,7 +187,7 @@ void WriterLog::run() {
 }
 
 bool WriterLog::has_work() const {
-  return (forced_pending_ > 0 && !handed_over_) || !rejected_.empty() || stop_ || (poisoned_ && !pending_.empty()) ||
+  return (forced_pending_ > 0 && !task_waits_) || !rejected_.empty() || stop_ || (poisoned_ && !pending_.empty()) ||
          (flushing_ > 0 && !full_ && !pending_.empty());
 }
 
@@ -206,9 +208,9 @@ void WriterLog::wait_for_work(Lock& lock) {
 /// Who is to be told that there is something to write. Whoever asks tells them, once the lock is left.
 WriterLog::Next WriterLog::find_next() {
   if (writing_) return Next::nothing;
-  if (!handed_over_ && suits_executor()) {
-    handed_over_ = true;
-    ++delivering_;
+  if (!task_waits_ && suits_executor()) {
+    task_waits_ = true;
+    ++outstanding_;
     return Next::executor;
   }
   return (has_work() || writer_overdue_) && std::exchange(writer_waits_, false) ? Next::writer : Next::nothing;
@@ -221,7 +223,7 @@ bool WriterLog::suits_executor() const {
   return fits(pending_.front()) && base::SteadyClock::now() >= executor_avoided_until_ && !held_by_failpoints();
 }
 
-void WriterLog::take(Next next) {
+void WriterLog::wake(Next next) {
   if (next == Next::executor) setup_.executor([this] { work_on_executor(); });
   if (next == Next::writer) to_writer_.notify_one();
 }
@@ -229,20 +231,17 @@ void WriterLog::take(Next next) {
 /// One group; then whoever waited for it is called back, and what they append waits in the next group by then.
 void WriterLog::work_on_executor() {
   Lock lock(mutex_);
-  handed_over_ = false;
-  Group group;
-  // Meanwhile the writer's thread may have come.
+  task_waits_ = false;
   if (!writing_ && suits_executor()) {
     writing_ = true;
-    const auto began = base::SteadyClock::now();
-    group = write_group(lock);
-    const auto ended = base::SteadyClock::now();
-    if (ended - began > kQuick) executor_avoided_until_ = ended + kAvoidedFor;
-    writing_ = false;
+    Group group = write_group(lock);
+    // What the writer's thread gave to the executor stands behind this task, and before it in the log.
+    deliver(lock, std::move(group), outstanding_ == 1);
+  } else {
+    // Meanwhile the writer's thread has come.
+    pass_on(lock);
   }
-  // What the writer's thread gave to the executor stands behind this task, and before it in the log.
-  deliver(lock, std::move(group), delivering_ == 1);
-  --delivering_;
+  --outstanding_;
   drained_.notify_all();
 }
 
@@ -284,6 +283,7 @@ bool WriterLog::make_durable(Group& group) {
     return false;
   }
   const auto records = static_cast<std::uint32_t>(group.records.size());
+  const auto began = base::SteadyClock::now();
   if (!write_block(BlockKind::batch, records, group.bytes) || !sync()) return false;
   // Here the decisions in the group are made: nothing after this line can change their outcome.
   ASSENT_FAILPOINT(log_block_durable, "batch");
@@ -291,7 +291,9 @@ bool WriterLog::make_durable(Group& group) {
   next_sequence_ += records;
   mark_due_ = true;
   keeper_.take_over(group.records, next_sequence_ - 1);
+  const auto ended = base::SteadyClock::now();
   const Lock lock(mutex_);
+  if (ended - began > std::chrono::milliseconds(setup_.quick_ms)) executor_avoided_until_ = ended + kAvoidedFor;
   full_ = false;
   stats_.forced_records += group.forced;
   stats_.records += records;
@@ -300,15 +302,30 @@ bool WriterLog::make_durable(Group& group) {
   return true;
 }
 
-/// Calls back, `here` or on the executor, and sees to it that what waits is written. Leaves the lock meanwhile.
+/// Ends a writing: calls back, `here` or on the executor, and sees to it that what waits is written. Leaves the lock
+/// meanwhile. Nobody else writes before the executor has it, so that callbacks keep the log's order.
 void WriterLog::deliver(Lock& lock, Group group, bool here) {
-  const Next next = find_next();
   const bool any = !group.waiters.empty();
-  delivering_ += any ? 1 : 0;
+  outstanding_ += any ? 1 : 0;
+  if (any && !here) {
+    lock.unlock();
+    setup_.executor([this, told = std::make_shared<Group>(std::move(group))] { tell(*told); });
+    lock.lock();
+  }
+  writing_ = false;
+  const Next next = find_next();
   lock.unlock();
+  // What callbacks append shares what the executor writes next, and must not wait for the writer's thread to wake up.
+  if (next == Next::writer) wake(next);
   if (any && here) tell(group);
-  if (any && !here) setup_.executor([this, told = std::make_shared<Group>(std::move(group))] { tell(*told); });
-  take(next);
+  if (next == Next::executor) wake(next);
+  lock.lock();
+}
+
+void WriterLog::pass_on(Lock& lock) {
+  const Next next = find_next();
+  lock.unlock();
+  wake(next);
   lock.lock();
 }
 
@@ -320,7 +337,7 @@ void WriterLog::tell(Group& group) {
   group.clear();
   const Lock lock(mutex_);
   spare_ = std::move(group);
-  --delivering_;
+  --outstanding_;
   drained_.notify_all();
 }
 
@@ -421,10 +438,7 @@ void WriterLog::write_mark(Lock& lock) {
   write_block(BlockKind::mark, 0, mark);
   lock.lock();
   writing_ = false;
-  const Next next = find_next();
-  lock.unlock();
-  take(next);
-  lock.lock();
+  pass_on(lock);
 }
 
 bool WriterLog::fail_file(std::string_view doing, Errno number) {

@@ -29,7 +29,8 @@ namespace assent::wal {
 ///
 /// That thread is the executor's, if the setup has one: what appends and what is called back runs there, so that nobody
 /// has to be woken up. All that its queue holds before the task that writes shares the sync. Where the disk is not
-/// quick, and for what may have to wait, it is a thread of the log's own.
+/// quick, for what may have to wait, and whenever records have waited for long, it is a thread of the log's own. A sync
+/// that hangs while the disk had been quick until then holds the executor.
 ///
 /// A failed write or sync ends the log for good: what waits gets Errc::log_indeterminate, as does all that comes later,
 /// and no file is synced again.
@@ -50,6 +51,7 @@ class WriterLog final : public ports::DecisionLog {
     std::uint64_t offset = kBlocksOffset;  ///< Where the next batch goes in the current segment.
     std::uint32_t lazy_flush_ms = 100;
     Keeper::Setup keeper;
+    std::uint32_t quick_ms = 5;
     ports::Executor executor;  ///< May be none: then all runs on the writer's thread. Must outlive the log.
   };
 
@@ -65,11 +67,11 @@ class WriterLog final : public ports::DecisionLog {
   ports::LogStats stats() const override;
 
   /// Returns when all that was appended before is durable and called back, or the log is poisoned.
-  /// Not from a callback.
+  /// Not from a callback, nor from any task of the executor.
   Status flush();
 
-  /// An orderly end: flush, then a checkpoint. Forced records are refused afterwards (Errc::shutting_down). Not from a
-  /// callback. The log is intact even when this fails; only the next start reads more.
+  /// An orderly end: flush, then a checkpoint. Forced records are refused afterwards (Errc::shutting_down). Not
+  /// from where flush() may not be called. The log is intact even when this fails; only the next start reads more.
   Status close();
 
  private:
@@ -104,7 +106,8 @@ class WriterLog final : public ports::DecisionLog {
   void wait_for_work(Lock& lock);
   Next find_next();
   bool suits_executor() const;
-  void take(Next next);
+  void wake(Next next);
+  void pass_on(Lock& lock);
   void work_on_executor();
   void deliver_rejected(Lock& lock);
   Group take_group();
@@ -138,10 +141,10 @@ class WriterLog final : public ports::DecisionLog {
   std::uint64_t pending_bytes_ = 0;
   std::vector<Rejected> rejected_;
   bool writer_waits_ = false;
-  bool writer_overdue_ = false;   ///< And would go on as soon as nobody writes.
-  bool handed_over_ = false;      ///< A task is on its way that writes what is to be forced.
-  bool writing_ = false;          ///< Whoever set it has a group in hand, and what is marked so below.
-  std::uint32_t delivering_ = 0;  ///< Tasks given to the executor, and groups that are being called back.
+  bool writer_overdue_ = false;    ///< And would go on as soon as nobody writes.
+  bool task_waits_ = false;        ///< A task is on its way that writes what is to be forced.
+  bool writing_ = false;           ///< Whoever set it has a group in hand, and what is marked so below.
+  std::uint32_t outstanding_ = 0;  ///< Tasks given to the executor, and groups that are being called back.
   base::SteadyTime executor_avoided_until_{};
   std::uint64_t forced_pending_ = 0;
   bool full_ = false;  ///< The last group found no room; unforced records wait in memory.

@@ -89,7 +89,7 @@ void decode_decision(benchmark::State& state) {
 }
 BENCHMARK(decode_decision);
 
-/// A batch of so many decisions, from its header to its padding: what the writer's thread does between two syncs.
+/// A batch of so many decisions, from its header to its padding: what is done between two syncs.
 void finish_batch(benchmark::State& state) {
   std::string payload(wal::kBlockHeaderBytes, '\0');
   for (std::int64_t i = 0; i < state.range(0); ++i) {

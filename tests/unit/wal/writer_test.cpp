@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -16,6 +17,10 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "base/event_loop.hpp"
 #include "sim_disk.hpp"
 #include "support.hpp"
 
@@ -110,6 +115,7 @@ class Tasks {
     return waiting_.size();
   }
   void run_one() {
+    ASSERT_TRUE(eventually([this] { return waiting() > 0; }));
     std::function<void()> task;
     {
       const std::lock_guard lock(mutex_);
@@ -144,7 +150,7 @@ struct OnTasks {
   std::atomic<int> slow_ms{0};
   std::unique_ptr<WriterLog> log;
 
-  OnTasks() {
+  explicit OnTasks(std::uint32_t quick_ms = 10'000) {
     disk.set_hook([this, here = std::this_thread::get_id()](Op op, const std::string& path) {
       if (op == Op::sync && std::this_thread::get_id() == here) ++syncs_here;
       if (op == Op::sync && is_segment(path)) {
@@ -154,6 +160,7 @@ struct OnTasks {
     });
     auto options = small_options(dir.log());
     options.lazy_flush_ms = 60'000;
+    options.quick_ms = quick_ms;
     auto opened = open(options, disk, tasks.executor());
     if (opened) log = std::move(opened->log);
     syncs_here = 0;
@@ -185,7 +192,7 @@ TEST(Writer, WritesAndCallsBackOnTheExecutorAllThatWaitsThereAtOnce) {
 }
 
 TEST(Writer, ASlowDiskDoesNotHoldTheExecutorForLong) {
-  OnTasks on;
+  OnTasks on(10);
   Answers answers;
   on.slow_ms = 20;
   on.log->append_forced(decision(0), answers.take());
@@ -228,6 +235,49 @@ TEST(Writer, WaitingForRoomIsNotForTheExecutor) {
   const auto elsewhere = on.log->stats().syncs - on.syncs_here;
   EXPECT_GE(elsewhere, 2U);
   EXPECT_LE(elsewhere, 4U);
+}
+
+TEST(Writer, WhatWaitsForTheExecutorAtTheEndIsWritten) {
+  Answers answers;
+  {
+    OnTasks on;
+    for (std::uint64_t i = 0; i < 3; ++i) on.log->append_forced(decision(i), answers.take());
+    EXPECT_EQ(answers.all(), 0);
+  }
+  EXPECT_EQ(answers.good, 3);
+}
+
+TEST(Writer, ThreadsAndAnExecutorAndFlushesTellEachOnceAndInOrder) {
+  constexpr int kThreads = 6;
+  constexpr int kEach = 400;
+  const TempDir dir;
+  base::EventLoop loop;
+  auto options = small_options(dir.log());
+  options.lazy_flush_ms = 1;
+  auto opened = open(options, posix_disk(),
+                     [&](std::function<void()> task) { boost::asio::post(loop.context(), std::move(task)); });
+  ASSERT_TRUE(opened);
+  std::array<std::atomic<int>, kThreads> told{};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kEach; ++i) {
+        opened->log->append_forced(decision(static_cast<std::uint64_t>(thread * kEach + i)),
+                                   [&, thread, i](const Status& status) {
+                                     if (!status || told[thread].fetch_add(1) != i) ++wrong;
+                                   });
+        if (i % 50 == 0 && !opened->log->flush()) ++wrong;
+        // Now and then everything is quiet, and begins again.
+        if (i % 20 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  ASSERT_TRUE(opened->log->flush());
+  EXPECT_EQ(wrong, 0);
+  for (const auto& count : told) EXPECT_EQ(count, kEach);
+  opened->log.reset();
 }
 
 TEST(Writer, AFailedSyncOnTheExecutorEndsTheLogForAllWhoWait) {
