@@ -59,6 +59,10 @@ class Failpoints {
     return *instance;
   }
 
+  bool any_armed() const {
+    return std::any_of(armed_.begin(), armed_.end(),
+                       [](const auto& one) { return one.load(std::memory_order_relaxed); });
+  }
   bool any_waits() const { return waits_.load(std::memory_order_relaxed); }
 
   bool pass(Failpoint point, std::string_view detail) {
@@ -233,6 +237,10 @@ class Failpoints {
 
 bool passes_failpoint(Failpoint point, std::string_view detail) {
   return Failpoints::get().pass(point, detail);
+}
+
+bool any_failpoint_armed() {
+  return Failpoints::get().any_armed();
 }
 
 bool any_failpoint_waits() {

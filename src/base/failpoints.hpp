@@ -77,6 +77,8 @@ enum class Failpoint {
 
 /// True when the step is to fail. May not return. Thread safe.
 bool passes_failpoint(Failpoint point, std::string_view detail = {});
+/// Whether anything at all is armed. Thread safe.
+bool any_failpoint_armed();
 /// Whether one is armed that holds or delays: not for a thread that others need. Thread safe.
 bool any_failpoint_waits();
 

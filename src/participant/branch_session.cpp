@@ -171,7 +171,7 @@ void BranchSession::start(boost::asio::io_context& loop, std::string packet, std
   done_ = std::move(done);
   begin(std::move(packet), statements, budget);
 #ifdef ASSENT_FAILPOINTS
-  if (base::any_failpoint_waits()) return start_aside();
+  if (base::any_failpoint_armed()) return start_aside();
 #endif
   go_on(0);
 }

@@ -33,7 +33,7 @@ constexpr std::chrono::milliseconds kKillPatience{5'000};
 template <typename Report>
 void Pool::tell(Report report) {
 #ifdef ASSENT_FAILPOINTS
-  if (base::any_failpoint_waits()) {
+  if (base::any_failpoint_armed()) {
     {
       const std::lock_guard lock(mutex_);
       ++telling_;

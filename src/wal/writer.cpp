@@ -152,8 +152,9 @@ Status WriterLog::flush() {
   full_ = false;
   ++flushing_;
   to_writer_.notify_one();
-  drained_.wait(
-      lock, [this] { return outstanding_ == 0 && ((pending_.empty() && rejected_.empty() && !writing_) || full_); });
+  drained_.wait(lock, [this] {
+    return outstanding_ == 0 && durable_.empty() && ((pending_.empty() && rejected_.empty() && !writing_) || full_);
+  });
   --flushing_;
   if (poisoned_) return poison_error(kFateUnknown);
   if (full_) return Error{Errc::log_full, "records wait for room in the decision log; make room on its file system"};
@@ -235,8 +236,7 @@ void WriterLog::work_on_executor() {
   if (!writing_ && suits_executor()) {
     writing_ = true;
     Group group = write_group(lock);
-    // What the writer's thread gave to the executor stands behind this task, and before it in the log.
-    deliver(lock, std::move(group), outstanding_ == 1);
+    deliver(lock, std::move(group), true);
   } else {
     // Meanwhile the writer's thread has come.
     pass_on(lock);
@@ -303,23 +303,49 @@ bool WriterLog::make_durable(Group& group) {
 }
 
 /// Ends a writing: calls back, `here` or on the executor, and sees to it that what waits is written. Leaves the lock
-/// meanwhile. Nobody else writes before the executor has it, so that callbacks keep the log's order.
+/// meanwhile.
 void WriterLog::deliver(Lock& lock, Group group, bool here) {
-  const bool any = !group.waiters.empty();
-  outstanding_ += any ? 1 : 0;
-  if (any && !here) {
-    lock.unlock();
-    setup_.executor([this, told = std::make_shared<Group>(std::move(group))] { tell(*told); });
-    lock.lock();
-  }
+  if (!group.waiters.empty()) durable_.push_back(std::move(group));
   writing_ = false;
   const Next next = find_next();
-  lock.unlock();
+  const bool post = !here && !durable_.empty() && !std::exchange(tell_waits_, true);
+  outstanding_ += post ? 1 : 0;
   // What callbacks append shares what the executor writes next, and must not wait for the writer's thread to wake up.
+  lock.unlock();
   if (next == Next::writer) wake(next);
-  if (any && here) tell(group);
+  if (post) setup_.executor([this] { tell_on_executor(); });
+  lock.lock();
+  if (here) tell(lock);
+  lock.unlock();
   if (next == Next::executor) wake(next);
   lock.lock();
+}
+
+void WriterLog::tell_on_executor() {
+  Lock lock(mutex_);
+  tell_waits_ = false;
+  tell(lock);
+  --outstanding_;
+  drained_.notify_all();
+}
+
+/// In the log's order, whoever wrote it and in whatever order tasks come. Leaves the lock meanwhile.
+void WriterLog::tell(Lock& lock) {
+  ++outstanding_;
+  while (!durable_.empty()) {
+    Group group = std::move(durable_.front());
+    durable_.pop_front();
+    lock.unlock();
+    for (auto& waiter : group.waiters) {
+      if (waiter.forced) waiter.forced(Ok{});
+      if (waiter.on_durable) waiter.on_durable();
+    }
+    group.clear();
+    lock.lock();
+    spare_ = std::move(group);
+  }
+  --outstanding_;
+  drained_.notify_all();
 }
 
 void WriterLog::pass_on(Lock& lock) {
@@ -327,18 +353,6 @@ void WriterLog::pass_on(Lock& lock) {
   lock.unlock();
   wake(next);
   lock.lock();
-}
-
-void WriterLog::tell(Group& group) {
-  for (auto& waiter : group.waiters) {
-    if (waiter.forced) waiter.forced(Ok{});
-    if (waiter.on_durable) waiter.on_durable();
-  }
-  group.clear();
-  const Lock lock(mutex_);
-  spare_ = std::move(group);
-  --outstanding_;
-  drained_.notify_all();
 }
 
 void WriterLog::fail(Group& group) {

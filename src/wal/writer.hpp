@@ -117,7 +117,8 @@ class WriterLog final : public ports::DecisionLog {
   bool make_room(const Group& group);
   void refuse_for_lack_of_room(Group& group);
   void deliver(Lock& lock, Group group, bool here);
-  void tell(Group& group);
+  void tell_on_executor();
+  void tell(Lock& lock);
   void fail(Group& group);
 
   bool write_block(BlockKind kind, std::uint32_t records, std::string& bytes);
@@ -137,12 +138,14 @@ class WriterLog final : public ports::DecisionLog {
   std::condition_variable to_writer_;
   std::condition_variable drained_;
   std::deque<Group> pending_;
-  Group spare_;  ///< Keeps the buffers of the last group for the next one.
+  std::deque<Group> durable_;  ///< Still to be called back, in the log's order.
+  Group spare_;                ///< Keeps the buffers of the last group for the next one.
   std::uint64_t pending_bytes_ = 0;
   std::vector<Rejected> rejected_;
   bool writer_waits_ = false;
   bool writer_overdue_ = false;    ///< And would go on as soon as nobody writes.
   bool task_waits_ = false;        ///< A task is on its way that writes what is to be forced.
+  bool tell_waits_ = false;        ///< One that calls back.
   bool writing_ = false;           ///< Whoever set it has a group in hand, and what is marked so below.
   std::uint32_t outstanding_ = 0;  ///< Tasks given to the executor, and groups that are being called back.
   base::SteadyTime executor_avoided_until_{};
