@@ -1,0 +1,105 @@
+#include "protocol/quorum.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/check.hpp"
+
+namespace assent::protocol {
+namespace {
+
+constexpr std::uint64_t bit(std::size_t acceptor) {
+  return std::uint64_t{1} << acceptor;
+}
+
+bool is_majority(std::uint64_t who, std::size_t acceptors) {
+  return static_cast<std::size_t>(std::popcount(who)) >= majority_of(acceptors);
+}
+
+bool is_open(const Proposal& proposal) {
+  return proposal.phase == Proposal::Phase::promising || proposal.phase == Proposal::Phase::accepting;
+}
+
+/// One step in the making.
+struct QuorumStepper {
+  Proposal next;
+
+  void on(const Promised& event) {
+    if (next.phase != Proposal::Phase::promising) return;
+    next.granted |= bit(event.acceptor);
+    if (event.accepted && (!next.binding || next.binding->ballot < event.accepted->ballot)) {
+      next.binding = event.accepted;
+    }
+    if (!is_majority(next.granted, next.acceptors)) return;
+    // What a majority may have accepted binds. Where nothing was accepted nothing can have been decided, nor can it be
+    // any more below this ballot; that all branches are prepared says nothing.
+    next.value = next.binding ? next.binding->value : Value::rollback;
+    next.phase = Proposal::Phase::accepting;
+    next.granted = 0;
+  }
+
+  /// The decision of a transaction, whoever counts to it first.
+  void on(const AcceptedBy& event) {
+    if (next.phase != Proposal::Phase::accepting) return;
+    next.granted |= bit(event.acceptor);
+    if (is_majority(next.granted, next.acceptors)) next.phase = Proposal::Phase::decided;
+  }
+
+  void on(const Refused& event) {
+    if (!is_open(next)) return;
+    next.refused |= bit(event.acceptor);
+    next.outbid_by = std::max(next.outbid_by, event.promised);
+    const auto left = next.acceptors - static_cast<std::size_t>(std::popcount(next.refused));
+    if (left < majority_of(next.acceptors)) next.phase = Proposal::Phase::outbid;
+  }
+};
+
+}  // namespace
+
+bool promise(AcceptorRow& row, Ballot ballot) {
+  ASSENT_CHECK(ballot > kCoordinatorsBallot);
+  if (row.promised > ballot) return false;
+  row.promised = ballot;
+  return true;
+}
+
+bool accept(AcceptorRow& row, Ballot ballot, Value value) {
+  if (row.promised > ballot) return false;
+  row.promised = ballot;
+  row.accepted = Accepted{ballot, value};
+  return true;
+}
+
+Proposal pre_commit(std::size_t acceptors) {
+  ASSENT_CHECK(acceptors >= 1 && acceptors <= kAcceptorsMax);
+  Proposal proposal;
+  proposal.phase = Proposal::Phase::accepting;
+  proposal.acceptors = static_cast<std::uint8_t>(acceptors);
+  proposal.value = Value::commit;
+  return proposal;
+}
+
+Proposal terminate(std::size_t acceptors, Ballot ballot) {
+  ASSENT_CHECK(acceptors >= 1 && acceptors <= kAcceptorsMax && ballot > kCoordinatorsBallot);
+  Proposal proposal;
+  proposal.ballot = ballot;
+  proposal.acceptors = static_cast<std::uint8_t>(acceptors);
+  return proposal;
+}
+
+Proposal step(Proposal proposal, const QuorumEvent& event) {
+  QuorumStepper stepper{proposal};
+  std::visit(
+      [&](const auto& e) {
+        ASSENT_CHECK(e.acceptor < stepper.next.acceptors);
+        stepper.on(e);
+      },
+      event);
+  return stepper.next;
+}
+
+bool asks(const Proposal& proposal, std::size_t acceptor) {
+  return is_open(proposal) && ((proposal.granted | proposal.refused) & bit(acceptor)) == 0;
+}
+
+}  // namespace assent::protocol

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+namespace assent::protocol {
+
+// The third phase, as pure rules: an outcome that is kept by a majority of acceptors, so that neither the coordinator
+// nor its log is needed to learn or to finish it (quorum-based three-phase commit: Skeen 1982, Keidar and Dolev 1998;
+// the acceptors' two rules are those of Paxos, used for commit by Gray and Lamport 2006). THREE_PHASE.md beside this
+// file tells the whole protocol.
+//
+//     pre_commit:  accepting at ballot 0 --accepted by a majority--> decided: commit
+//     terminate:   promising at ballot b --promised by a majority--> accepting --accepted by a majority--> decided
+//     either:      refused by so many that no majority is left--> outbid
+//
+// Who is outbid decides nothing by that: it tries again with a higher ballot, or learns what another one decided.
+
+/// Orders attempts to decide a transaction; no two proposers use the same. 0 is the coordinator's own, for the
+/// pre-commit, and needs no promise, since nobody is below it.
+using Ballot = std::uint64_t;
+constexpr Ballot kCoordinatorsBallot = 0;
+
+constexpr std::size_t kAcceptorsMax = 64;
+
+enum class Value : std::uint8_t { commit, rollback };
+
+struct Accepted {
+  Ballot ballot;
+  Value value;
+  bool operator==(const Accepted&) const = default;
+};
+
+/// What one acceptor keeps of a transaction, in one row. Both rules read and write it atomically, and it is durable
+/// before the answer is sent.
+struct AcceptorRow {
+  Ballot promised = kCoordinatorsBallot;
+  std::optional<Accepted> accepted;
+  bool operator==(const AcceptorRow&) const = default;
+};
+
+/// Promises to accept nothing below `ballot`, which is above the coordinator's. False: it has promised a higher one.
+/// The same ballot again is granted again, since the first answer may have been lost.
+bool promise(AcceptorRow& row, Ballot ballot);
+
+/// Accepts, unless a higher ballot was promised: then false. This test is the fence against whoever was thought dead.
+bool accept(AcceptorRow& row, Ballot ballot, Value value);
+
+/// One proposer's attempt at one ballot.
+struct Proposal {
+  enum class Phase : std::uint8_t { promising, accepting, decided, outbid };
+  Phase phase = Phase::promising;
+  Ballot ballot = kCoordinatorsBallot;
+  std::uint8_t acceptors = 0;
+  std::uint64_t granted = 0;        ///< By acceptor, a bit each: who has granted what this phase asks for.
+  std::uint64_t refused = 0;        ///< The same, for either phase.
+  Ballot outbid_by = 0;             ///< The highest that was named in a refusal.
+  std::optional<Accepted> binding;  ///< What was accepted at the highest ballot, of those that promised.
+  Value value = Value::rollback;    ///< From accepting on.
+  bool operator==(const Proposal&) const = default;
+};
+
+constexpr std::size_t majority_of(std::size_t acceptors) {
+  return acceptors / 2 + 1;
+}
+
+/// The coordinator's attempt, once every branch is prepared. From the moment at which the first acceptor is asked the
+/// coordinator may no longer roll back by itself.
+Proposal pre_commit(std::size_t acceptors);
+
+/// A recoverer's attempt, whatever it believes to know. `ballot` is unique, and above all that it has seen.
+Proposal terminate(std::size_t acceptors, Ballot ballot);
+
+// An acceptor's answers. One that is lost is no event: the acceptor is asked again.
+struct Promised {
+  std::size_t acceptor;
+  std::optional<Accepted> accepted;
+};
+struct AcceptedBy {
+  std::size_t acceptor;
+};
+struct Refused {
+  std::size_t acceptor;
+  Ballot promised;
+};
+using QuorumEvent = std::variant<Promised, AcceptedBy, Refused>;
+
+/// Pure. Answers that come late or again are ignored.
+Proposal step(Proposal proposal, const QuorumEvent& event);
+
+/// Whether this acceptor is still to be asked for what the phase needs.
+bool asks(const Proposal& proposal, std::size_t acceptor);
+
+}  // namespace assent::protocol

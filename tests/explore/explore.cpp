@@ -1,0 +1,131 @@
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <boost/program_options.hpp>
+
+#include "three_phase_world.hpp"
+
+namespace {
+
+using namespace assent::explore;
+namespace po = boost::program_options;
+
+constexpr const char* kHelp =
+    R"(Searches every way in which the rules of a commit protocol can run in a small world: crashes, lost, late and repeated
+messages, and rivals who take the living for dead. Says how many states there are, and whether any of them is wrong.
+
+  explore                             the quick set of worlds
+  explore --large                     45 million states: ten minutes, and 4 GiB
+  explore --without promise_test      takes a safeguard away, and tells the shortest way to what goes wrong then
+  explore --branches 3 --acceptors 3 --rivals 2
+
+Exit status: 0 as expected (nothing wrong; with --without, something), 1 not so, 2 the command line, 3 the bound on states was reached.
+
+)";
+
+struct Setup {
+  std::size_t states_max = 0;
+  bool expects_violation = false;
+};
+
+std::string grouped(std::size_t number) {
+  std::string digits = std::to_string(number);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
+    digits.insert(static_cast<std::size_t>(at), ",");
+  }
+  return digits;
+}
+
+/// The exit status.
+int explore(const World& world, const Setup& setup, std::size_t& states) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto found = search(world, setup.states_max, [&](std::size_t so_far) {
+    std::cerr << world.name() << ": " << grouped(so_far) << " states so far\n";
+  });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  states += found.states;
+  std::printf("%s: %s states, %s steps, at most %u deep, %.1f s: ", world.name().c_str(), grouped(found.states).c_str(),
+              grouped(found.steps).c_str(), found.depth, took.count());
+  if (!found.violation) {
+    std::puts(found.complete ? "no violation" : "stopped at the bound on states, no violation so far");
+    return !found.complete ? 3 : setup.expects_violation ? 1 : 0;
+  }
+  std::printf("%s\n", found.violation->c_str());
+  for (std::size_t i = 0; i < found.trace.size(); ++i) {
+    std::printf("  %2zu. %s\n", i + 1, world.tell(found.trace[i].before, found.trace[i].action).c_str());
+  }
+  return setup.expects_violation ? 0 : 1;
+}
+
+Safeguard safeguard_called(const std::string& name) {
+  std::string all;
+  for (const auto& one : safeguard_names()) {
+    if (one.name == name) return one.safeguard;
+    all += " " + std::string(one.name);
+  }
+  throw po::error("no safeguard is called '" + name + "'; there are:" + all);
+}
+
+int run(int argc, char** argv) {
+  ThreePhaseSize size;
+  Setup setup;
+  po::options_description options("Options");
+  // clang-format off
+  options.add_options()
+    ("help,h", "this text")
+    ("large", "the large set")
+    ("without", po::value<std::string>()->value_name("SAFEGUARD"), "take this safeguard away")
+    ("branches", po::value(&size.branches)->value_name("N"), "1 to 4")
+    ("acceptors", po::value(&size.acceptors)->value_name("N"), "1 to 4")
+    ("rivals", po::value(&size.rivals)->value_name("N"), "0 to 3, beside the coordinator")
+    ("states-max", po::value(&setup.states_max)->default_value(60'000'000)->value_name("N"), "the bound on states, 40 to 100 bytes each");
+  // clang-format on
+  po::variables_map given;
+  po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
+  po::notify(given);
+  if (given.count("help") > 0) {
+    std::cout << kHelp << options;
+    return 0;
+  }
+  if (size.branches < 1 || size.branches > 4 || size.acceptors < 1 || size.acceptors > 4 || size.rivals > 3) {
+    throw po::error("a world has 1 to 4 branches, 1 to 4 acceptors and at most 3 rivals");
+  }
+  std::vector<ThreePhaseSize> sizes;
+  Safeguard without = Safeguard::none;
+  if (given.count("without") > 0) {
+    without = safeguard_called(given["without"].as<std::string>());
+    setup.expects_violation = true;
+  }
+  if (given.count("branches") + given.count("acceptors") + given.count("rivals") + given.count("without") > 0) {
+    sizes = {size};
+  } else if (given.count("large") > 0) {
+    sizes = {{3, 3, 2}, {2, 3, 3}};
+  } else {
+    sizes = {{2, 2, 1}, {2, 2, 2}, {2, 3, 1}, {3, 3, 1}, {2, 3, 2}};
+  }
+  int status = 0;
+  std::size_t states = 0;
+  for (const auto& one : sizes) {
+    if (const int found = explore(*three_phase_world(one, without), setup, states); status == 0) status = found;
+  }
+  std::printf("%s states in all\n", grouped(states).c_str());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const po::error& wrong) {
+    std::cerr << "explore: " << wrong.what() << "; see --help\n";
+    return 2;
+  } catch (const std::exception& failed) {
+    std::cerr << "explore: " << failed.what() << "\n";
+    return 1;
+  }
+}

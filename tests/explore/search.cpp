@@ -1,0 +1,95 @@
+#include "search.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace assent::explore {
+namespace {
+
+constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
+constexpr std::size_t kProgressEvery = 1'000'000;
+
+struct Node {
+  Packed state;
+  std::uint32_t parent;
+  std::uint32_t depth;
+  Action action;
+};
+
+std::uint64_t mixed(std::uint64_t x) {
+  x ^= x >> 32;
+  x *= 0xD6E8FEB86659FD93ULL;
+  x ^= x >> 32;
+  x *= 0xD6E8FEB86659FD93ULL;
+  return x ^ (x >> 32);
+}
+
+/// Numbers of nodes, by their states.
+class Index {
+ public:
+  explicit Index(const std::vector<Node>& nodes) : nodes_(nodes), slots_(1U << 16, kNobody) {}
+
+  /// Where the number of that state is, or is to be put.
+  std::uint32_t& slot(const Packed& state) {
+    if (nodes_.size() * 2 > slots_.size()) grow();
+    return find(state);
+  }
+
+ private:
+  std::uint32_t& find(const Packed& state) {
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t at = mixed(state.low + mixed(state.high)) & mask;; at = (at + 1) & mask) {
+      if (slots_[at] == kNobody || nodes_[slots_[at]].state == state) return slots_[at];
+    }
+  }
+  void grow() {
+    slots_.assign(slots_.size() * 2, kNobody);
+    for (std::uint32_t i = 0; i < nodes_.size(); ++i) find(nodes_[i].state) = i;
+  }
+
+  const std::vector<Node>& nodes_;
+  std::vector<std::uint32_t> slots_;
+};
+
+}  // namespace
+
+Found search(const World& world, std::size_t states_max, const std::function<void(std::size_t)>& progress) {
+  Found found;
+  std::vector<Node> nodes;
+  Index index(nodes);
+  bool full = false;
+  const auto visit = [&](const Packed& state, std::uint32_t parent, Action action) {
+    auto& slot = index.slot(state);
+    if (slot != kNobody) return;
+    if (nodes.size() == states_max) {
+      full = true;
+      return;
+    }
+    slot = static_cast<std::uint32_t>(nodes.size());
+    nodes.push_back({state, parent, parent == kNobody ? 0 : nodes[parent].depth + 1, action});
+  };
+  visit(world.start(), kNobody, 0);
+  std::uint32_t at = 0;
+  for (; at < nodes.size() && !full; ++at) {
+    const Packed state = nodes[at].state;
+    found.violation = world.violation(state);
+    if (found.violation) break;
+    world.each_next(state, [&](Action action, const Packed& next) {
+      ++found.steps;
+      visit(next, at, action);
+    });
+    if (progress && at % kProgressEvery == kProgressEvery - 1) progress(nodes.size());
+  }
+  found.states = nodes.size();
+  found.depth = nodes.back().depth;
+  found.complete = !found.violation && !full;
+  if (found.violation) {
+    found.depth = nodes[at].depth;
+    for (auto i = at; nodes[i].parent != kNobody; i = nodes[i].parent)
+      found.trace.push_back({nodes[nodes[i].parent].state, nodes[i].action});
+    std::reverse(found.trace.begin(), found.trace.end());
+  }
+  return found;
+}
+
+}  // namespace assent::explore
