@@ -2,12 +2,14 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <boost/program_options.hpp>
 
 #include "three_phase_world.hpp"
+#include "two_phase_world.hpp"
 
 namespace {
 
@@ -19,9 +21,9 @@ constexpr const char* kHelp =
 messages, and rivals who take the living for dead. Says how many states there are, and whether any of them is wrong.
 
   explore                             the quick set of worlds
-  explore --large                     45 million states: ten minutes, and 4 GiB
+  explore --large                     46 million states: ten minutes, and 4 GiB
   explore --without promise_test      takes a safeguard away, and tells the shortest way to what goes wrong then
-  explore --branches 3 --acceptors 3 --rivals 2
+  explore --protocol 3pc --branches 3 --acceptors 3 --rivals 2
 
 Exit status: 0 as expected (nothing wrong; with --without, something), 1 not so, 2 the command line, 3 the bound on states was reached.
 
@@ -61,27 +63,60 @@ int explore(const World& world, const Setup& setup, std::size_t& states) {
   return setup.expects_violation ? 0 : 1;
 }
 
-Safeguard safeguard_called(const std::string& name) {
+struct Sizes {
+  TwoPhaseSize two;
+  ThreePhaseSize three;
+};
+
+using Worlds = std::vector<std::unique_ptr<World>>;
+
+Worlds without(const std::string& name, const Sizes& sizes) {
+  Worlds worlds;
   std::string all;
-  for (const auto& one : safeguard_names()) {
-    if (one.name == name) return one.safeguard;
+  for (const auto& one : two_phase_safeguard_names()) {
+    if (one.name == name) worlds.push_back(two_phase_world(sizes.two, one.safeguard));
     all += " " + std::string(one.name);
   }
-  throw po::error("no safeguard is called '" + name + "'; there are:" + all);
+  for (const auto& one : safeguard_names()) {
+    if (one.name == name) worlds.push_back(three_phase_world(sizes.three, one.safeguard));
+    all += " " + std::string(one.name);
+  }
+  if (worlds.empty()) throw po::error("no safeguard is called '" + name + "'; there are:" + all);
+  return worlds;
+}
+
+Worlds quick() {
+  Worlds worlds;
+  for (std::size_t branches = 1; branches <= 3; ++branches) worlds.push_back(two_phase_world({branches, 3}));
+  for (const ThreePhaseSize size : {ThreePhaseSize{2, 2, 1}, {2, 2, 2}, {2, 3, 1}, {3, 3, 1}, {2, 3, 2}}) {
+    worlds.push_back(three_phase_world(size));
+  }
+  return worlds;
+}
+
+Worlds large() {
+  Worlds worlds;
+  worlds.push_back(two_phase_world({4, 3}));
+  worlds.push_back(three_phase_world({3, 3, 2}));
+  worlds.push_back(three_phase_world({2, 3, 3}));
+  return worlds;
 }
 
 int run(int argc, char** argv) {
-  ThreePhaseSize size;
+  Sizes sizes;
   Setup setup;
+  std::string protocol;
   po::options_description options("Options");
   // clang-format off
   options.add_options()
     ("help,h", "this text")
     ("large", "the large set")
     ("without", po::value<std::string>()->value_name("SAFEGUARD"), "take this safeguard away")
-    ("branches", po::value(&size.branches)->value_name("N"), "1 to 4")
-    ("acceptors", po::value(&size.acceptors)->value_name("N"), "1 to 4")
-    ("rivals", po::value(&size.rivals)->value_name("N"), "0 to 3, beside the coordinator")
+    ("protocol", po::value(&protocol)->value_name("NAME"), "one world of 2pc or 3pc, of the size that these tell:")
+    ("branches", po::value<std::size_t>()->value_name("N"), "1 to 4; 2 in 2pc and 3 in 3pc unless given")
+    ("crashes", po::value(&sizes.two.crashes)->value_name("N"), "2pc: of the coordinator, 0 to 3; 2 unless given")
+    ("acceptors", po::value(&sizes.three.acceptors)->value_name("N"), "3pc: 1 to 4; 3 unless given")
+    ("rivals", po::value(&sizes.three.rivals)->value_name("N"), "3pc: 0 to 3, beside the coordinator; 2 unless given")
     ("states-max", po::value(&setup.states_max)->default_value(60'000'000)->value_name("N"), "the bound on states, 40 to 100 bytes each");
   // clang-format on
   po::variables_map given;
@@ -91,26 +126,30 @@ int run(int argc, char** argv) {
     std::cout << kHelp << options;
     return 0;
   }
-  if (size.branches < 1 || size.branches > 4 || size.acceptors < 1 || size.acceptors > 4 || size.rivals > 3) {
-    throw po::error("a world has 1 to 4 branches, 1 to 4 acceptors and at most 3 rivals");
+  if (given.count("branches") > 0) sizes.two.branches = sizes.three.branches = given["branches"].as<std::size_t>();
+  if (sizes.two.branches < 1 || sizes.two.branches > 4 || sizes.three.acceptors < 1 || sizes.three.acceptors > 4 ||
+      sizes.three.rivals > 3 || sizes.two.crashes > 3) {
+    throw po::error("a world has 1 to 4 branches, 1 to 4 acceptors, at most 3 rivals and at most 3 crashes");
   }
-  std::vector<ThreePhaseSize> sizes;
-  Safeguard without = Safeguard::none;
+  if (!protocol.empty() && protocol != "2pc" && protocol != "3pc") throw po::error("the protocol is 2pc or 3pc");
+  const bool sized =
+      given.count("branches") + given.count("crashes") + given.count("acceptors") + given.count("rivals");
+  if (sized && protocol.empty() && given.count("without") == 0) throw po::error("a size needs --protocol or --without");
+  Worlds worlds;
   if (given.count("without") > 0) {
-    without = safeguard_called(given["without"].as<std::string>());
+    worlds = without(given["without"].as<std::string>(), sizes);
     setup.expects_violation = true;
-  }
-  if (given.count("branches") + given.count("acceptors") + given.count("rivals") + given.count("without") > 0) {
-    sizes = {size};
-  } else if (given.count("large") > 0) {
-    sizes = {{3, 3, 2}, {2, 3, 3}};
+  } else if (protocol == "2pc") {
+    worlds.push_back(two_phase_world(sizes.two));
+  } else if (protocol == "3pc") {
+    worlds.push_back(three_phase_world(sizes.three));
   } else {
-    sizes = {{2, 2, 1}, {2, 2, 2}, {2, 3, 1}, {3, 3, 1}, {2, 3, 2}};
+    worlds = given.count("large") > 0 ? large() : quick();
   }
   int status = 0;
   std::size_t states = 0;
-  for (const auto& one : sizes) {
-    if (const int found = explore(*three_phase_world(one, without), setup, states); status == 0) status = found;
+  for (const auto& world : worlds) {
+    if (const int found = explore(*world, setup, states); status == 0) status = found;
   }
   std::printf("%s states in all\n", grouped(states).c_str());
   return status;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "packer.hpp"
 #include "protocol/quorum.hpp"
 
 namespace assent::explore {
@@ -42,40 +43,6 @@ struct State {
   std::array<Process, kRivalsMax + 1> processes{};
   std::uint8_t votes = 0;  ///< That the coordinator has heard.
   bool gave_up = false;    ///< The coordinator rolls back, and may: nothing was asked of the acceptors.
-};
-
-/// Writes and reads a state's fields, in the same order.
-class Packer {
- public:
-  template <typename T>
-  void put(T value, unsigned bits) {
-    const auto number = static_cast<std::uint64_t>(value);
-    ASSENT_CHECK(number >> bits == 0 && used_ + bits <= 128);
-    for (unsigned i = 0; i < bits; ++i, ++used_) word(used_) |= ((number >> i) & 1U) << (used_ % 64);
-  }
-  Packed packed() const { return packed_; }
-
- private:
-  std::uint64_t& word(unsigned at) { return at < 64 ? packed_.low : packed_.high; }
-  Packed packed_;
-  unsigned used_ = 0;
-};
-
-class Unpacker {
- public:
-  explicit Unpacker(const Packed& packed) : packed_(packed) {}
-  template <typename T>
-  T take(unsigned bits) {
-    std::uint64_t number = 0;
-    for (unsigned i = 0; i < bits; ++i, ++used_) {
-      number |= (((used_ < 64 ? packed_.low : packed_.high) >> (used_ % 64)) & 1U) << i;
-    }
-    return static_cast<T>(number);
-  }
-
- private:
-  Packed packed_;
-  unsigned used_ = 0;
 };
 
 enum class Kind : std::uint8_t { prepare, fail, give_up, begin, promise, accept, settle, purge };
