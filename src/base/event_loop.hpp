@@ -10,8 +10,8 @@ class io_context;
 namespace assent::base {
 
 /// One thread that waits for sockets and runs what became ready, for everybody who does not want a thread of their own:
-/// work that passes between two of them then needs no wake-up. Whoever runs on it must not
-/// block, for a quick disk's sync at most.
+/// work that passes between two of them then needs no wake-up. Whoever runs on it must not block,
+/// for a quick disk's sync at most.
 ///
 /// context() and runs_here() are thread safe. Whatever was handed to the context must have come to its end, or be
 /// harmless to drop, before stop().

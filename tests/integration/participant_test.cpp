@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <memory>
 
 #include "support/participants.hpp"
 #include "support/proxy.hpp"
@@ -84,10 +85,10 @@ TEST_P(ParticipantTest, FailedExpectationRollsThePreparedBranchBack) {
 
 TEST_P(ParticipantTest, ServersThatDoNotCommitByThemselvesServeToo) {
   direct->run("SET GLOBAL autocommit=0");
+  const std::shared_ptr<void> restored(nullptr, [&](void*) { direct->run("SET GLOBAL autocommit=1"); });
   auto participant = up();
   const auto xid = next_xid(coordinator);
   const auto vote = participant->prepare(work_for(xid, {sql("UPDATE stock SET amount = 7 WHERE id = 1")}));
-  direct->run("SET GLOBAL autocommit=1");
   ASSERT_EQ(vote.kind, Vote::Kind::prepared) << told(vote);
   EXPECT_EQ(participant->settle(xid, protocol::Decided::commit).finding, protocol::Finding::committed);
   EXPECT_EQ(amount(1), 7);
