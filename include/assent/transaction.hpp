@@ -45,7 +45,7 @@ struct Branch {
 
 /// A whole transaction, as an application submits it.
 struct Transaction {
-  Protocol protocol = Protocol::two_phase;
+  std::optional<Protocol> protocol;  ///< Nothing: the coordinator's default.
   /// Counted from its arrival. Before the decision its passing rolls back; afterwards it only ends the wait for
   /// `settled`. Zero means the coordinator's default.
   std::chrono::milliseconds timeout{0};

@@ -276,6 +276,46 @@ void read_participants(const Json& root, Config& config, Problems& problems) {
   }
 }
 
+// Every text once, and each is fit.
+template <typename IsFit>
+void check_names(const std::string& path, const std::vector<std::string>& names, const char* unfit, IsFit is_fit,
+                 Problems& problems) {
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto at = path + "[" + std::to_string(i) + "]: ";
+    if (!is_fit(names[i])) {
+      problems.push_back(at + unfit);
+    } else if (!seen.insert(names[i]).second) {
+      problems.push_back(at + "is there twice");
+    }
+  }
+}
+
+void check_three_phase(Config& config, Problems& problems) {
+  auto& coordinator = config.coordinator;
+  const auto is_participant = [&](const std::string& name) {
+    return std::any_of(config.participants.begin(), config.participants.end(),
+                       [&](const auto& one) { return one.connection.name == name; });
+  };
+  check_names("transactions.acceptors", coordinator.acceptors, "is not one of the participants", is_participant,
+              problems);
+  const auto is_other = [&](const std::string& id) {
+    return id != coordinator.coordinator_id && protocol::valid_name(id, protocol::kCoordinatorIdBytesMax);
+  };
+  check_names("adopt.coordinators", config.adopt, "is not the identity of another coordinator", is_other, problems);
+  for (const auto& participant : config.participants) {
+    if (!participant.witness) continue;
+    const auto& name = participant.connection.name;
+    coordinator.witnesses.insert(name);
+    const auto& acceptors = coordinator.acceptors;
+    if (std::find(acceptors.begin(), acceptors.end(), name) != acceptors.end()) continue;
+    problems.push_back("participants." + name + ".witness: it keeps nothing unless transactions.acceptors names it");
+  }
+  if (!config.participants.empty() && coordinator.witnesses.size() == config.participants.size()) {
+    problems.emplace_back("participants: all of them are witnesses; at least one that runs branches is needed");
+  }
+}
+
 // "line 3, column 14" of byte `at` (counted from 1) in `text`.
 std::string position(std::string_view text, std::size_t at) {
   const auto before = text.substr(0, std::min(at == 0 ? 0 : at - 1, text.size()));
@@ -311,6 +351,7 @@ LoadedConfig parse_config(std::string_view text) {
   general.read(root, "", "");
   general.fill("", "");
   read_participants(root, loaded.config, problems);
+  check_three_phase(loaded.config, problems);
   const auto& limits = loaded.config.coordinator;
   if (limits.default_timeout > limits.timeout_max) {
     problems.push_back("limits.default_timeout_ms: " + std::to_string(limits.default_timeout.count()) +

@@ -22,6 +22,7 @@ struct ParticipantSettings {
   participant::Config connection;  ///< Without its password: read_password() gets that.
   std::string password_env;        ///< The name of an environment variable, or empty.
   std::string password_file;       ///< A path, or empty.
+  bool witness = false;
 };
 
 /// The configuration of a coordinator. Holds no secret: those are read by read_password(), where they are needed.
@@ -31,6 +32,8 @@ struct Config {
   std::string log_level;
   coordinator::Settings coordinator;
   std::vector<ParticipantSettings> participants;  ///< By name.
+  std::vector<std::string> adopt;                 ///< Identities of other coordinators.
+  std::chrono::milliseconds adopt_after{0};
 };
 
 /// A configuration, or all that is wrong with it: one line each, beginning with the path of the key,

@@ -100,6 +100,21 @@ Examples:
   assentctl doctor --config config/assentd.json stock
 )help",
      ctl_doctor},
+    {"recover", "", 0, 0, "finish what a lost coordinator has left, by its acceptors",
+     R"help(For a coordinator that is gone with its log. Looks through XA RECOVER of every database of the configuration for
+branches of that coordinator, and tells for each transaction what its acceptors have decided, or would. Only looks,
+unless --apply is given: then every transaction in three phases that a majority of its acceptors can be asked about is
+finished. That contradicts nobody: it can be run again, by several at once, and while the coordinator wakes up again.
+Transactions in two phases are listed and left alone: their outcome is in the lost log.
+
+Exit codes: 0 nothing is in doubt, 2 something is, 69 a database cannot be reached, or the coordinator still runs,
+78 the configuration is wrong.
+
+Examples:
+  assentctl recover --config config/assentd.json --coordinator shop1 --log-lost
+  assentctl recover --config config/assentd.json --coordinator shop1 --log-lost --apply
+)help",
+     ctl_recover},
     {"wal verify", "DIR", 1, 1, "check the decision log of a stopped coordinator",
      R"help(Reads the log in DIR and checks every byte of it; nothing is changed.
 
@@ -164,13 +179,22 @@ void add_command_options(const std::string& name, po::options_description& optio
   } else if (name == "doctor") {
     options.add_options()("config", po::value<std::string>()->value_name("FILE"),
                           "the coordinator's configuration (required)");
+  } else if (name == "recover") {
+    options.add_options()  //
+        ("config", po::value<std::string>()->value_name("FILE"),
+         "a configuration with the databases, under the names that they have in the lost one's (required)")  //
+        ("coordinator", po::value<std::string>()->value_name("ID"), "its identity (required)")               //
+        ("log-lost", "its log is gone (required: with its log, start it again instead)")                     //
+        ("apply", "finish them; otherwise nothing is changed")                                               //
+        ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(30'000),
+         "how long to try what cannot be settled at once");
   }
 }
 
 // Takes the words of the command's name out of `words`. Options that take a value are known, so that a value is not
 // mistaken for the command.
 const Command* take_command(std::vector<std::string>& words, std::string& tried) {
-  static const std::string kWithValue[] = {"--address", "--key", "--config"};
+  static const std::string kWithValue[] = {"--address", "--key", "--config", "--coordinator", "--timeout-ms"};
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (std::find(std::begin(kWithValue), std::end(kWithValue), words[i]) != std::end(kWithValue)) {
       ++i;
@@ -217,6 +241,10 @@ int run_command(const Command& command, const po::variables_map& given) {
   if (given.count("operands") > 0) call.operands = given["operands"].as<std::vector<std::string>>();
   if (given.count("key") > 0) call.key = given["key"].as<std::string>();
   if (given.count("config") > 0) call.config_path = given["config"].as<std::string>();
+  if (given.count("coordinator") > 0) call.coordinator = given["coordinator"].as<std::string>();
+  call.log_lost = given.count("log-lost") > 0;
+  call.apply = given.count("apply") > 0;
+  if (given.count("timeout-ms") > 0) call.patience = std::chrono::milliseconds(given["timeout-ms"].as<std::uint32_t>());
   const auto count = call.operands.size();
   if (count < command.operands_min || count > command.operands_max) {
     return wrong_usage("usage: " + usage_of(command));

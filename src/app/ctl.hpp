@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,12 @@ struct CtlCall {
   bool json = false;
   std::vector<std::string> operands;  ///< As many as the command's table row allows.
   std::string key;                    ///< status: the idempotency key asked for.
-  std::string config_path;            ///< doctor: the configuration that names the databases.
+  std::string config_path;            ///< doctor, recover: the configuration that names the databases.
+  // recover:
+  std::string coordinator;  ///< The identity of the one that is gone.
+  bool log_lost = false;
+  bool apply = false;
+  std::chrono::milliseconds patience{30'000};
 };
 
 // The commands. Each prints its answer (one JSON document with --json), or one line on standard error, and gives the
@@ -31,6 +37,7 @@ int ctl_list(const CtlCall& call);
 int ctl_participants(const CtlCall& call);
 int ctl_info(const CtlCall& call);
 int ctl_doctor(const CtlCall& call);
+int ctl_recover(const CtlCall& call);
 int ctl_wal_verify(const CtlCall& call);
 int ctl_wal_dump(const CtlCall& call);
 

@@ -60,12 +60,6 @@ class JsonObject {
   std::string out_ = "{";
 };
 
-std::string joined(const std::vector<std::string>& items) {
-  std::string out;
-  for (const auto& item : items) out += (out.empty() ? "" : ",") + item;
-  return out;
-}
-
 // As text, since JSON readers that keep numbers as doubles would round it.
 std::string hex(std::uint64_t value) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -130,16 +124,11 @@ struct RecordAsJson {
   JsonObject& out;
 
   void operator()(const ports::CommitDecision& record) const {
-    std::vector<std::string> names;
-    for (const auto& name : record.participants) {
-      std::string quoted;
-      wire::append_json_string(quoted, name);
-      names.push_back(std::move(quoted));
-    }
     out.text("kind", "commit_decision")
         .text("gtrid", record.gtrid)
         .text("protocol", to_string(record.protocol))
-        .json("participants", json_list(names))
+        .json("participants", list_of(record.participants))
+        .json("acceptors", list_of(record.acceptors))
         .text("idempotency_key", record.idempotency_key)
         .text("label", record.label)
         .number("decided_at_ms", record.decided_at_ms);
@@ -149,6 +138,9 @@ struct RecordAsJson {
   }
   void operator()(const ports::TransactionEnded& record) const {
     out.text("kind", "transaction_ended").text("gtrid", record.gtrid);
+  }
+  void operator()(const ports::TransactionRolledBack& record) const {
+    out.text("kind", "transaction_rolled_back").text("gtrid", record.gtrid);
   }
   void operator()(const ports::HazardFound& record) const {
     out.text("kind", "hazard_found")
@@ -166,11 +158,18 @@ struct RecordAsJson {
 
  private:
   static const char* to_string(Protocol protocol) { return assent::to_string(protocol); }
+  static std::string list_of(const std::vector<std::string>& names) {
+    std::vector<std::string> quoted(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) wire::append_json_string(quoted[i], names[i]);
+    return json_list(quoted);
+  }
 };
 
 struct RecordAsLine {
   std::string operator()(const ports::CommitDecision& record) const {
-    std::string out = "commit   " + record.gtrid + "  " + joined(record.participants);
+    std::string out = record.protocol == Protocol::three_phase ? "intent   " : "commit   ";
+    out += record.gtrid + "  " + joined(record.participants);
+    if (!record.acceptors.empty()) out += "  acceptors " + joined(record.acceptors);
     if (!record.idempotency_key.empty()) out += "  key " + record.idempotency_key;
     if (!record.label.empty()) out += "  label " + record.label;
     return out;
@@ -179,6 +178,7 @@ struct RecordAsLine {
     return "settled  " + record.gtrid + "  branch " + std::to_string(record.branch);
   }
   std::string operator()(const ports::TransactionEnded& record) const { return "ended    " + record.gtrid; }
+  std::string operator()(const ports::TransactionRolledBack& record) const { return "rollback " + record.gtrid; }
   std::string operator()(const ports::HazardFound& record) const {
     return "HAZARD   " + record.gtrid + "  branch " + std::to_string(record.branch) + "  " + record.reason;
   }

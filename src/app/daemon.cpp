@@ -22,6 +22,7 @@
 #include "base/failpoints.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
+#include "coordinator/adopter.hpp"
 #include "coordinator/coordinator.hpp"
 #include "participant/participant.hpp"
 #include "server/coordinator_service.hpp"
@@ -156,6 +157,8 @@ struct Parts {
   std::unique_ptr<wal::WriterLog> log;
   std::vector<std::unique_ptr<ports::Participant>> participants;
   std::unique_ptr<coordinator::Coordinator> coordinator;
+  std::vector<std::unique_ptr<ports::Participant>> adopted;  ///< The same databases, under the names of others.
+  std::vector<std::unique_ptr<coordinator::Adopter>> adopters;
   std::unique_ptr<server::Server> server;
 };
 
@@ -186,6 +189,17 @@ Result<std::uint16_t> start(const Config& config, Parts& parts) {
   parts.coordinator = std::make_unique<coordinator::Coordinator>(config.coordinator, std::move(opened->state),
                                                                  *parts.log, std::move(participants));
   if (auto started = parts.coordinator->start(); !started) return std::move(started).error();
+  for (const auto& id : config.adopt) {
+    std::vector<ports::Participant*> databases;
+    for (const auto& participant : config.participants) {
+      auto connection = participant.connection;
+      connection.coordinator_id = id;
+      parts.adopted.push_back(participant::make_participant(std::move(connection), parts.loop));
+      databases.push_back(parts.adopted.back().get());
+    }
+    parts.adopters.push_back(std::make_unique<coordinator::Adopter>(id, config.adopt_after, std::move(databases)));
+    parts.adopters.back()->start();
+  }
   parts.server = std::make_unique<server::Server>(parts.loop, config.listen, server::service_of(*parts.coordinator));
   return parts.server->start();
 }
@@ -193,6 +207,7 @@ Result<std::uint16_t> start(const Config& config, Parts& parts) {
 // In the order that lets every answer out that can still be given.
 int stop(Parts& parts) {
   if (parts.server) parts.server->stop_accepting();
+  for (const auto& adopter : parts.adopters) adopter->stop();
   std::size_t left = 0;
   if (parts.coordinator) left = parts.coordinator->stop();
   if (parts.server) parts.server->stop();

@@ -1,5 +1,6 @@
 #include "app/settings.hpp"
 
+#include "protocol/quorum.hpp"
 #include "protocol/xid.hpp"
 #include "wal/format.hpp"
 #include "wire/limits.hpp"
@@ -145,15 +146,25 @@ Setting per_participant(const char* key, bool Connection::*member, std::string s
   return made;
 }
 
-Setting accept_list(std::string sentence) {
+template <typename Set>
+Setting names(std::string path, std::int64_t most, Set set, std::string sentence) {
   Setting made;
-  made.path = of_participant("accept");
+  made.path = std::move(path);
   made.kind = Setting::Kind::text_list;
   made.by_default = std::vector<std::string>{};
-  made.most = 64;
+  made.most = most;
   made.sentence = std::move(sentence);
-  made.set = with<std::vector<std::string>>(
-      [](SettingTarget to, std::vector<std::string> value) { to.participant->connection.accept = std::move(value); });
+  made.set = with<std::vector<std::string>>(set);
+  return made;
+}
+
+Setting per_participant_witness(std::string sentence) {
+  Setting made;
+  made.path = of_participant("witness");
+  made.kind = Setting::Kind::yes_or_no;
+  made.by_default = false;
+  made.sentence = std::move(sentence);
+  made.set = with<bool>([](SettingTarget to, bool value) { to.participant->witness = value; });
   return made;
 }
 
@@ -212,6 +223,31 @@ std::vector<Setting> make_general() {
                  [](SettingTarget to, std::string value) { to.config.log_level = std::move(value); },
                  "Least serious line that goes to stderr."),
              {"trace", "debug", "info", "warning", "error", "critical", "off"}),
+      choice(text(
+                 "transactions.protocol", "2pc", 1, 3,
+                 [](SettingTarget to, const std::string& value) {
+                   to.config.coordinator.default_protocol =
+                       value == to_string(Protocol::three_phase) ? Protocol::three_phase : Protocol::two_phase;
+                 },
+                 "Protocol of a transaction that names none: in two phases, or in three, with an outcome that survives "
+                 "the coordinator and its disk."),
+             {to_string(Protocol::two_phase), to_string(Protocol::three_phase)}),
+      names(
+          "transactions.acceptors", protocol::kAcceptorsMax,
+          [](SettingTarget to, std::vector<std::string> value) { to.config.coordinator.acceptors = std::move(value); },
+          "Participants that keep the outcome of every transaction in three phases; a majority of them decides. "
+          "Without "
+          "any, those that the transaction touches. An odd number, on servers that do not fail together."),
+      names(
+          "adopt.coordinators", 64,
+          [](SettingTarget to, std::vector<std::string> value) { to.config.adopt = std::move(value); },
+          "Identities of other coordinators of the same participants, under the same names, whose transactions in "
+          "three "
+          "phases this one finishes when they are silent."),
+      number(
+          "adopt.after_silent_ms", "ms", 30'000, 1'000, kDayMs,
+          [](SettingTarget to, std::int64_t value) { to.config.adopt_after = Milliseconds(value); },
+          "How long each of them must have given no sign of life at any participant. Well above a restart."),
       count("limits.live_transactions_max", "transactions", &coordinator::Settings::live_transactions_max, 1, 1'000'000,
             "Transactions running, waiting or unsettled; more are refused as overloaded."),
       count("limits.idempotency_keys_max", "keys", &coordinator::Settings::idempotency_keys_max, 0, 10'000'000,
@@ -258,10 +294,18 @@ std::vector<Setting> make_participant() {
       per_participant("sessions_max", "sessions", &Connection::sessions_max, 1, 1024,
                       "Branches in flight at once there; the rest waits in the coordinator. Well below the server's "
                       "max_connections."),
+      per_participant_witness(
+          "An acceptor only: a server that keeps outcomes, and that no transaction may name. To be listed in "
+          "transactions.acceptors."),
       per_participant("proof_rows", &Connection::proof_rows,
                       "Keep a row in each branch that proves its commit. Without it a lost answer is reported as "
                       "unproven."),
-      accept_list("Names of the doctor's probes whose refusal is overruled here. Each gives up a guarantee."),
+      names(
+          of_participant("accept"), 64,
+          [](SettingTarget to, std::vector<std::string> value) {
+            to.participant->connection.accept = std::move(value);
+          },
+          "Names of the doctor's probes whose refusal is overruled here. Each gives up a guarantee."),
       per_participant("connect_timeout_ms", &Connection::connect_timeout, 1, 60'000,
                       "How long one attempt to connect may take; rounded up to seconds."),
       per_participant("reconnect_pause_min_ms", &Connection::reconnect_pause_min, 1, 60'000,

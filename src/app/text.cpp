@@ -104,4 +104,10 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
+std::string joined(const std::vector<std::string>& items) {
+  std::string out;
+  for (const auto& item : items) out += (out.empty() ? "" : ",") + item;
+  return out;
+}
+
 }  // namespace assent::app

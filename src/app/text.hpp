@@ -21,4 +21,7 @@ std::string shown_age(std::int64_t age_ms);
 /// Cells are made printable.
 std::string aligned(const std::vector<std::vector<std::string>>& rows);
 
+/// `orders,stock`.
+std::string joined(const std::vector<std::string>& items);
+
 }  // namespace assent::app

@@ -1,14 +1,13 @@
 #include "coordinator/coordinator.hpp"
 
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 
 #include <algorithm>
-#include <array>
 #include <future>
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "base/random.hpp"
 #include "coordinator/coordinator_impl.hpp"
 #include "coordinator/fingerprint.hpp"
 #include "coordinator/validate.hpp"
@@ -20,27 +19,8 @@ namespace {
 /// How exact deadlines and retries are.
 constexpr std::chrono::milliseconds kTick{10};
 constexpr std::chrono::milliseconds kPurgePeriod{1'000};
-/// Ended transactions whose outcome txn.status still tells by gtrid.
-constexpr std::size_t kRecentMax = 10'000;
 /// After the drain, for the cancelled ones to roll back.
 constexpr std::chrono::milliseconds kCancelGrace{2'000};
-
-/// Unguessable. From the kernel in chunks, since one call costs as much as all else here.
-std::uint64_t random_64() {
-  thread_local std::array<std::uint64_t, 32> pool;
-  thread_local std::size_t left = 0;
-  if (left == 0) {
-    ASSENT_CHECK(::getrandom(pool.data(), sizeof(pool), 0) == static_cast<ssize_t>(sizeof(pool)));
-    left = pool.size();
-  }
-  return pool[--left];
-}
-
-std::vector<std::uint32_t> slots_of(const std::vector<ports::Participant*>& participants) {
-  std::vector<std::uint32_t> slots;
-  for (const auto* participant : participants) slots.push_back(participant->info().sessions_max);
-  return slots;
-}
 
 }  // namespace
 
@@ -49,16 +29,9 @@ Coordinator::Impl::Impl(Settings settings, ports::LogState recovered, ports::Dec
     : settings_(std::move(settings)),
       recovered_(std::move(recovered)),
       participants_(std::move(participants)),
-      house_(new House{.log = log,
-                       .admission = Admission(slots_of(participants_)),
-                       .registry = Registry(settings_.live_transactions_max, kRecentMax),
-                       .keys = IdempotencyIndex(settings_.idempotency_keys_max),
-                       .rerun = nullptr}) {
+      house_(make_house(log, participants_, settings_.live_transactions_max, settings_.idempotency_keys_max)) {
   ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
-  for (std::size_t i = 0; i < participants_.size(); ++i) {
-    places_[participants_[i]->name()] = {participants_[i], static_cast<Admission::ParticipantIndex>(i)};
-  }
-  ASSENT_CHECK(places_.size() == participants_.size());
+  for (const auto& name : settings_.acceptors) ASSENT_CHECK(house_->places.contains(name));
   // Whoever calls it is driven by a participant, and those end before this does.
   house_->rerun = [this](Rerun again) { run(std::move(again)); };
 }
@@ -80,10 +53,23 @@ Status Coordinator::Impl::start() {
   ASSENT_FAILPOINT(recovery_resumed);
 
   const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
+  std::vector<std::string> names;
+  for (const auto* participant : participants_) names.push_back(participant->name());
   for (auto* participant : participants_) {
     sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch, epoch_, *participant));
-    purgers_.push_back(std::make_shared<Purger>(
-        house_, protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch, 0), *participant));
+    // Older proofs belong to a log that is gone, and may be the only evidence of what it decided.
+    proof_purgers_.push_back(std::make_shared<Purger>(
+        protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch, 0),
+        [participant](std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) {
+          participant->purge_proofs(std::move(from), std::move(to), std::move(done));
+        },
+        house_->proof_rows_purged));
+    acceptor_purgers_.push_back(std::make_shared<Purger>(
+        protocol::gtrid_range_bound(settings_.coordinator_id, 0, 0),
+        [participant, names](std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) {
+          participant->close_acceptor(std::move(from), std::move(to), names, std::move(done));
+        },
+        house_->acceptor_rows_purged));
   }
   caretaker_ = std::thread([this] { caretake(); });
   for (auto* participant : participants_) {
@@ -128,11 +114,16 @@ Status Coordinator::Impl::force_epoch() {
 }
 
 Status Coordinator::Impl::resume_decided() {
-  for (const auto& [gtrid, decision] : recovered_.live) {
+  for (const auto& [gtrid, kept] : recovered_.live) {
+    auto decision = kept;
+    if (!house_->keys.awaits(decision.decision.idempotency_key, gtrid)) {
+      // Its outcome is known, or the key stands for a later one by now.
+      if (decision.decision.protocol == Protocol::three_phase) decision.decision.idempotency_key.clear();
+    }
     std::vector<Place> places;
     for (const auto& name : decision.decision.participants) {
-      const auto found = places_.find(name);
-      if (found == places_.end()) {
+      const auto found = house_->places.find(name);
+      if (found == house_->places.end()) {
         return Error{Errc::conflict,
                      "the log holds the committed transaction " + gtrid + " with a branch at participant '" + name +
                          "', which the configuration does not name: add it back until the transaction has ended",
@@ -144,7 +135,8 @@ Status Coordinator::Impl::resume_decided() {
       spdlog::critical("HAZARD {}: branch {} at '{}' is still open since an earlier run: {}", gtrid, branch,
                        decision.decision.participants[branch - 1U], hazard.reason);
     }
-    house_->registry.insert(std::make_shared<LiveTransaction>(house_, decision, std::move(places)), true);
+    house_->registry.insert(
+        std::make_shared<LiveTransaction>(house_, decision, std::move(places), settings_.default_timeout), true);
   }
   return Ok{};
 }
@@ -166,6 +158,7 @@ std::optional<Error> Coordinator::Impl::refusal() const {
 
 void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
   ++submitted_;
+  if (!transaction.protocol) transaction.protocol = settings_.default_protocol;
   if (auto refused = refusal()) return done(std::move(*refused));
   const auto key = transaction.idempotency_key;
   const auto print = key.empty() ? 0 : fingerprint(transaction);
@@ -202,17 +195,18 @@ void Coordinator::Impl::run(Rerun one) {
   if (again) {
     if (auto refused = refusal()) return fail(std::move(*refused));
   }
-  auto places = validate(one.transaction, settings_, places_);
+  auto places = validate(one.transaction, settings_, house_->places);
   if (!places.ok()) return fail(std::move(places).error());
 
   std::shared_ptr<LiveTransaction> live;
   {
     const std::lock_guard lock(numbering_mutex_);
     auto gtrid = protocol::format_gtrid(
-        {settings_.coordinator_id, epoch_, next_sequence_, random_64(), one.transaction.protocol});
+        {settings_.coordinator_id, epoch_, next_sequence_, base::random_64(), *one.transaction.protocol});
     if (!key.empty()) house_->keys.set_gtrid(key, gtrid);
     if (!again) one.deadline = base::SteadyClock::now() + one.transaction.timeout;
-    live = std::make_shared<LiveTransaction>(house_, std::move(gtrid), std::move(one), std::move(*places));
+    live = std::make_shared<LiveTransaction>(house_, std::move(gtrid), std::move(one), std::move(places->branches),
+                                             std::move(places->acceptors));
     // Asked again, since stop() may have looked into the registry in between. One that runs again has its place.
     if (state_ != State::serving || !house_->registry.insert(live, again)) {
       live.reset();
@@ -243,7 +237,7 @@ void Coordinator::Impl::caretake() {
     const auto now = base::SteadyClock::now();
     for (const auto* participant : came_up) {
       for (const auto& live : house_->registry.all()) live->participant_is_up(participant);
-      sweepers_[places_.at(participant->name()).index]->sweep();
+      sweepers_[house_->places.at(participant->name()).index]->sweep();
     }
     for (const auto& live : house_->registry.all()) live->tick(now);
     if (now >= next_sweep) {
@@ -274,7 +268,12 @@ void Coordinator::Impl::purge() {
     }
   }
   const auto bound = protocol::gtrid_range_bound(settings_.coordinator_id, epoch, sequence);
-  for (const auto& purger : purgers_) purger->purge_below(bound);
+  for (const auto& purger : proof_purgers_) purger->purge_below(bound);
+  // Not before it is known that nothing an earlier epoch has pre-committed is left anywhere.
+  past_is_settled_ = past_is_settled_ || std::all_of(sweepers_.begin(), sweepers_.end(),
+                                                     [](const auto& sweeper) { return sweeper->past_is_settled(); });
+  if (!past_is_settled_) return;
+  for (const auto& purger : acceptor_purgers_) purger->purge_below(bound);
 }
 
 std::size_t Coordinator::Impl::unanswered() const {

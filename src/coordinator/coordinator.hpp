@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,10 @@ struct Settings {
   std::chrono::milliseconds timeout_max{300'000};
   std::chrono::milliseconds sweep_period{2'000};
   std::chrono::milliseconds drain_timeout{10'000};  ///< How long stop() lets running transactions finish.
+  Protocol default_protocol = Protocol::two_phase;  ///< Of a transaction that names none.
+  /// Of every transaction in three phases, by name: participants of this coordinator. Empty: those of the transaction.
+  std::vector<std::string> acceptors;
+  std::set<std::string> witnesses;  ///< Participants that are acceptors only.
 };
 
 /// Takes transactions, drives each by the rules of src/protocol, and settles what is left over by itself or its

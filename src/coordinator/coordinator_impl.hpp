@@ -57,7 +57,6 @@ class Coordinator::Impl {
   const Settings settings_;
   const ports::LogState recovered_;
   const std::vector<ports::Participant*> participants_;
-  std::map<std::string, Place> places_;
   const std::shared_ptr<House> house_;
   std::uint32_t epoch_ = 0;
   const base::SteadyTime started_at_ = base::SteadyClock::now();
@@ -71,7 +70,9 @@ class Coordinator::Impl {
   std::atomic<std::uint64_t> overloaded_{0};
 
   std::vector<std::shared_ptr<Sweeper>> sweepers_;  ///< By participant.
-  std::vector<std::shared_ptr<Purger>> purgers_;
+  std::vector<std::shared_ptr<Purger>> proof_purgers_;
+  std::vector<std::shared_ptr<Purger>> acceptor_purgers_;
+  bool past_is_settled_ = false;  ///< Everywhere. The caretaker's.
 
   std::mutex caretaker_mutex_;
   std::condition_variable caretaker_wake_;

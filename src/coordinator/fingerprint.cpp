@@ -25,7 +25,7 @@ struct PutValue {
 
 std::uint64_t fingerprint(const Transaction& transaction) {
   std::string bytes;
-  base::put_int(bytes, static_cast<std::uint8_t>(transaction.protocol));
+  base::put_int(bytes, static_cast<std::uint8_t>(transaction.protocol.value_or(Protocol::two_phase)));
   base::put_int(bytes, static_cast<std::uint8_t>(transaction.isolation));
   base::put_int(bytes, static_cast<std::uint32_t>(transaction.branches.size()));
   for (const auto& branch : transaction.branches) {

@@ -4,13 +4,18 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "coordinator/admission.hpp"
 #include "coordinator/idempotency.hpp"
 #include "coordinator/registry.hpp"
 #include "ports/decision_log.hpp"
+#include "ports/participant.hpp"
 
 namespace assent::coordinator {
 
@@ -23,6 +28,13 @@ struct Rerun {
   std::uint32_t attempt = 0;
 };
 
+/// Where a branch runs, or an acceptor is kept.
+struct Place {
+  ports::Participant* participant = nullptr;
+  Admission::ParticipantIndex index = 0;
+  bool keeps_proofs = true;
+};
+
 /// What all transactions of a coordinator share. Kept alive by whichever transaction still waits for an answer of the
 /// log or of a participant. The log must outlive the last append. Thread safe.
 struct House {
@@ -30,6 +42,7 @@ struct House {
   Admission admission;
   Registry registry;
   IdempotencyIndex keys;
+  std::map<std::string, Place> places;  ///< By the participant's name.
   std::function<void(Rerun)> rerun;
 
   // Notified at every answer, for whoever waits for the last one.
@@ -46,6 +59,14 @@ struct House {
   std::atomic<std::uint64_t> orphans_committed{0};
   std::atomic<std::uint64_t> orphan_retries{0};
   std::atomic<std::uint64_t> proof_rows_purged{0};
+  std::atomic<std::uint64_t> acceptor_rows_purged{0};
+  std::atomic<std::uint64_t> pre_commits_outbid{0};
+  std::atomic<std::uint64_t> terminated_commit{0};
+  std::atomic<std::uint64_t> terminated_rollback{0};
 };
+
+/// With places for all of them. `keys_max`: as IdempotencyIndex; `live_max`: as Registry.
+std::shared_ptr<House> make_house(ports::DecisionLog& log, const std::vector<ports::Participant*>& participants,
+                                  std::size_t live_max, std::size_t keys_max);
 
 }  // namespace assent::coordinator

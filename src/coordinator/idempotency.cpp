@@ -12,7 +12,14 @@ void IdempotencyIndex::restore(const ports::LogState& state) {
   std::sort(oldest_first.begin(), oldest_first.end(),
             [](const auto* a, const auto* b) { return a->decided_at_ms < b->decided_at_ms; });
   const std::lock_guard lock(mutex_);
+  for (const auto& [gtrid, live] : state.live) {
+    const auto& decision = live.decision;
+    if (decision.protocol != Protocol::three_phase || decision.idempotency_key.empty()) continue;
+    entries_[decision.idempotency_key] = {decision.request_fingerprint, gtrid, std::nullopt, {}};
+  }
   for (const auto* kept : oldest_first) {
+    const auto running = entries_.find(kept->key);
+    if (running != entries_.end() && running->second.gtrid == kept->gtrid) continue;
     TransactionResult result;
     result.gtrid = kept->gtrid;
     result.outcome = Outcome::committed;
@@ -43,6 +50,12 @@ IdempotencyIndex::Claim IdempotencyIndex::claim(const std::string& key, std::uin
   if (entry.result) return *entry.result;
   entry.waiting.push_back(done);
   return Attached{};
+}
+
+bool IdempotencyIndex::awaits(const std::string& key, const std::string& gtrid) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  return found != entries_.end() && found->second.gtrid == gtrid && !found->second.result;
 }
 
 void IdempotencyIndex::finish(const std::string& key, const TransactionResult& result) {

@@ -27,8 +27,10 @@ class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}
 
-  /// Takes over what the log kept.
+  /// Takes over what the log kept. A key of three phases that may still come to a rollback counts as running.
   void restore(const ports::LogState& state);
+  /// Whether the key stands for this transaction, and waits for its outcome.
+  bool awaits(const std::string& key, const std::string& gtrid) const;
 
   struct Mine {};      ///< The key is new: run the transaction, then finish() or abandon().
   struct Attached {};  ///< It is running: `done` will be called with its outcome.

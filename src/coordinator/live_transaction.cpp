@@ -9,13 +9,29 @@
 namespace assent::coordinator {
 namespace {
 
-std::string joined_names(const std::vector<Place>& places) {
-  std::string names;
-  for (const auto& place : places) {
-    if (!names.empty()) names.push_back(',');
-    names += place.participant->name();
+std::vector<bool> flags(std::size_t count, const auto& numbers, auto number_of) {
+  std::vector<bool> out(count, false);
+  for (const auto& entry : numbers) {
+    const std::size_t number = number_of(entry);
+    ASSENT_CHECK(number >= 1 && number <= count);
+    out[number - 1] = true;
   }
-  return names;
+  return out;
+}
+
+protocol::Members members_of(const std::vector<Place>& places, std::vector<std::string> acceptors) {
+  protocol::Members members{{}, std::move(acceptors)};
+  for (const auto& place : places) members.participants.push_back(place.participant->name());
+  return members;
+}
+
+protocol::TransactionRules rules_of(const ports::LiveDecision& recovered) {
+  const auto count = recovered.decision.participants.size();
+  const auto settled = flags(count, recovered.settled, [](std::uint16_t number) { return number; });
+  const auto hazards = flags(count, recovered.hazards, [](const auto& hazard) { return hazard.first; });
+  // What the log has of three phases is an intention, whatever else it says.
+  return recovered.decision.protocol == Protocol::three_phase ? protocol::resume_undecided(settled, hazards, true)
+                                                              : protocol::resume_decided(settled, hazards);
 }
 
 protocol::Voted::Kind to_event(ports::Vote::Kind kind) {
@@ -28,22 +44,14 @@ protocol::Voted::Kind to_event(ports::Vote::Kind kind) {
   return protocol::Voted::Kind::lost;
 }
 
-std::vector<bool> flags(std::size_t count, const auto& numbers, auto number_of) {
-  std::vector<bool> out(count, false);
-  for (const auto& entry : numbers) {
-    const std::size_t number = number_of(entry);
-    ASSENT_CHECK(number >= 1 && number <= count);
-    out[number - 1] = true;
-  }
-  return out;
-}
-
 }  // namespace
 
-LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Rerun run, std::vector<Place> places)
+LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Rerun run, std::vector<Place> places,
+                                 std::vector<std::string> acceptors)
     : house_(std::move(house)),
       gtrid_(std::move(gtrid)),
-      protocol_(run.transaction.protocol),
+      protocol_(*run.transaction.protocol),
+      members_(members_of(places, std::move(acceptors))),
       label_(std::move(run.transaction.label)),
       key_(std::move(run.transaction.idempotency_key)),
       fingerprint_(run.fingerprint),
@@ -54,7 +62,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid
       timeout_(run.transaction.timeout),
       attempt_(run.attempt),
       // A key must survive a crash, and only the log keeps it: such a transaction takes both phases.
-      rules_(protocol::begin(places.size(), places.size() == 1 && key_.empty())),
+      rules_(protocol::begin(places.size(), places.size() == 1 && key_.empty(), protocol_)),
       requested_(std::make_shared<const std::vector<Branch>>(std::move(run.transaction.branches))),
       done_(std::move(run.done)) {
   ASSENT_CHECK(places.size() == requested_->size());
@@ -63,26 +71,24 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid
 }
 
 LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::LiveDecision& recovered,
-                                 std::vector<Place> places)
+                                 std::vector<Place> places, std::chrono::milliseconds patience)
     : house_(std::move(house)),
       gtrid_(recovered.decision.gtrid),
       protocol_(recovered.decision.protocol),
+      members_{recovered.decision.participants, recovered.decision.acceptors},
       label_(recovered.decision.label),
       key_(recovered.decision.idempotency_key),
       fingerprint_(recovered.decision.request_fingerprint),
       isolation_(Isolation::server_default),
       arrived_(base::SteadyClock::now()),
       decided_at_ms_(recovered.decision.decided_at_ms),
-      deadline_(arrived_),
-      timeout_(0),
+      deadline_(arrived_ + patience),
+      timeout_(patience),
       attempt_(0),
-      rules_(protocol::resume_decided(
-          flags(places.size(), recovered.settled, [](std::uint16_t number) { return number; }),
-          flags(places.size(), recovered.hazards, [](const auto& hazard) { return hazard.first; }))),
+      rules_(rules_of(recovered)),
       driving_(false),
       queued_(false),
-      deadline_told_(true),
-      outcome_(Outcome::committed),
+      to_terminate_(protocol_ == Protocol::three_phase),
       answered_(true) {
   for (const auto& place : places) {
     runs_.push_back({.place = place, .statements = {}, .detail = "decided before this start", .voted = true});
@@ -90,7 +96,51 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
   for (const auto& [number_in_log, hazard] : recovered.hazards) {
     runs_[static_cast<std::size_t>(number_in_log - 1)].detail = hazard.reason;
   }
-  for (std::size_t i = 0; i < runs_.size(); ++i) runs_[i].retry_armed = !is_settled(rules_.branches[i].state);
+  if (!to_terminate_) {
+    outcome_ = Outcome::committed;
+    deadline_told_ = true;
+    for (std::size_t i = 0; i < runs_.size(); ++i) runs_[i].retry_armed = !is_settled(rules_.branches[i].state);
+  }
+  set_wake_at_locked();
+}
+
+Result<std::shared_ptr<LiveTransaction>> LiveTransaction::left_behind(std::shared_ptr<House> house, std::string gtrid,
+                                                                      protocol::Members members) {
+  std::vector<Place> places;
+  for (const auto& name : members.participants) {
+    const auto found = house->places.find(name);
+    if (found == house->places.end()) {
+      return Error{Errc::conflict,
+                   "it has a branch at participant '" + name +
+                       "', which the configuration does not name: add it back until the transaction has ended",
+                   false};
+    }
+    places.push_back(found->second);
+  }
+  return std::make_shared<LiveTransaction>(std::move(house), std::move(gtrid), std::move(members), std::move(places));
+}
+
+LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid, protocol::Members members,
+                                 std::vector<Place> places)
+    : house_(std::move(house)),
+      gtrid_(std::move(gtrid)),
+      protocol_(Protocol::three_phase),
+      members_(std::move(members)),
+      fingerprint_(0),
+      isolation_(Isolation::server_default),
+      arrived_(base::SteadyClock::now()),
+      decided_at_ms_(0),
+      deadline_(arrived_),
+      timeout_(0),
+      attempt_(0),
+      rules_(protocol::resume_undecided(std::vector<bool>(places.size()), std::vector<bool>(places.size()), false)),
+      driving_(false),
+      queued_(false),
+      to_terminate_(true),
+      answered_(true) {
+  for (const auto& place : places) {
+    runs_.push_back({.place = place, .statements = {}, .detail = "left behind by its coordinator", .voted = true});
+  }
   set_wake_at_locked();
 }
 
@@ -113,15 +163,11 @@ void LiveTransaction::start() {
     queued_ = false;
     ticket_.reset();
     one_phase = rules_.phase == protocol::Phase::one_phase;
-    std::vector<Place> places;
-    for (auto& run : runs_) {
-      run.holds_slot = true;
-      places.push_back(run.place);
-    }
-    const auto names = joined_names(places);
+    for (auto& run : runs_) run.holds_slot = true;
+    const auto members = protocol::format_members(members_);
     for (std::size_t i = 0; i < requested_->size(); ++i) {
       work.push_back({xid(static_cast<protocol::BranchIndex>(i)),
-                      std::shared_ptr<const Branch>(requested_, &(*requested_)[i]), isolation_, deadline_, names,
+                      std::shared_ptr<const Branch>(requested_, &(*requested_)[i]), isolation_, deadline_, members,
                       protocol_});
     }
   }
@@ -143,8 +189,12 @@ void LiveTransaction::tick(base::SteadyTime now) {
   if (now.time_since_epoch().count() < wake_at_.load(std::memory_order_relaxed)) return;
   std::vector<protocol::Event> due;
   std::shared_ptr<Admission::Ticket> expired;
+  std::shared_ptr<Proposer> proposer;
+  bool terminates = false;
   {
     const std::lock_guard lock(mutex_);
+    proposer = proposer_;
+    terminates = std::exchange(to_terminate_, false);
     if (!deadline_told_ && now >= deadline_ && (!queued_ || ticket_)) {
       deadline_told_ = true;
       if (queued_) {
@@ -169,6 +219,8 @@ void LiveTransaction::tick(base::SteadyTime now) {
     }
     due.emplace_back(protocol::DeadlinePassed{});
   }
+  if (terminates) run(protocol::Terminate{});
+  if (proposer) proposer->tick(now);
   for (const auto& event : due) post(event);
 }
 
@@ -329,6 +381,7 @@ protocol::Xid LiveTransaction::xid(protocol::BranchIndex branch) const {
 void LiveTransaction::set_wake_at_locked() {
   auto wake_at = base::SteadyTime::max();
   if (!deadline_told_) wake_at = deadline_;
+  if (to_terminate_ || proposer_) wake_at = {};
   for (const auto& run : runs_) {
     if (run.retry_armed) wake_at = std::min(wake_at, run.retry_at);
   }

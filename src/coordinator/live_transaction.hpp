@@ -11,18 +11,14 @@
 #include "assent/transaction.hpp"
 #include "base/clock.hpp"
 #include "coordinator/house.hpp"
+#include "coordinator/proposer.hpp"
 #include "ports/participant.hpp"
-#include "protocol/two_phase.hpp"
+#include "protocol/members.hpp"
+#include "protocol/transaction_rules.hpp"
 
 namespace assent::coordinator {
 
-/// Where a branch runs.
-struct Place {
-  ports::Participant* participant;
-  Admission::ParticipantIndex index;
-};
-
-/// Drives one transaction: brings the world's events to the rules of protocol/two_phase.hpp, and does what they
+/// Drives one transaction: brings the world's events to the rules of protocol/transaction_rules.hpp, and does what they
 /// command.
 ///
 /// One transaction, one queue: votes, deadlines, the log's answers, settlings and the caretaker's retries all pass
@@ -30,10 +26,21 @@ struct Place {
 /// no thread of its own is needed. No lock is held while a participant, the log or the client is called. Thread safe.
 class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
  public:
-  /// A new one, or one that is `run` again. Its request has passed validation; `places` are its branches' participants.
-  LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Rerun run, std::vector<Place> places);
-  /// One whose decision the log brought back.
-  LiveTransaction(std::shared_ptr<House> house, const ports::LiveDecision& recovered, std::vector<Place> places);
+  /// A new one, or one that is `run` again. Its request has passed validation; `places` are its branches' participants,
+  /// and its acceptors are named in three phases.
+  LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Rerun run, std::vector<Place> places,
+                  std::vector<std::string> acceptors);
+  /// One that the log brought back. In three phases its acceptors are asked; clients who ask again are answered
+  /// with Outcome::unknown if that takes longer than `patience`.
+  LiveTransaction(std::shared_ptr<House> house, const ports::LiveDecision& recovered, std::vector<Place> places,
+                  std::chrono::milliseconds patience);
+  /// One in three phases that somebody has left behind, and that no log of ours has. An error when a participant of it
+  /// is not known here.
+  static Result<std::shared_ptr<LiveTransaction>> left_behind(std::shared_ptr<House> house, std::string gtrid,
+                                                              protocol::Members members);
+  /// The same. `places` are those of its participants.
+  LiveTransaction(std::shared_ptr<House> house, std::string gtrid, protocol::Members members,
+                  std::vector<Place> places);
 
   /// How often a transaction takes a new gtrid at most, when a server knows its XID already.
   static constexpr std::uint32_t kRunsMax = 3;
@@ -90,6 +97,12 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void run(const protocol::LogHazard& command);
   void run(const protocol::LogEnd&);
   void run(const protocol::Forget&);
+  void run(const protocol::PreCommit&);
+  void run(const protocol::Terminate&);
+  void run(const protocol::LogRolledBack&);
+  void append_end(ports::LogRecord end);
+  std::shared_ptr<Proposer> make_proposer();
+  void on_quorum(std::optional<protocol::Value> decided);
 
   protocol::Xid xid(protocol::BranchIndex branch) const;
   std::uint16_t number(protocol::BranchIndex branch) const { return static_cast<std::uint16_t>(branch + 1); }
@@ -106,6 +119,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   const std::shared_ptr<House> house_;
   const std::string gtrid_;
   const Protocol protocol_;
+  const protocol::Members members_;
   const std::string label_;
   const std::string key_;
   const std::uint64_t fingerprint_;
@@ -130,6 +144,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::optional<Outcome> outcome_;
   SubmitDone done_;
   std::shared_ptr<Admission::Ticket> ticket_;
+  bool to_terminate_ = false;           ///< Brought back, and nobody has asked its acceptors yet.
+  std::shared_ptr<Proposer> proposer_;  ///< While its acceptors are asked.
 
   std::atomic<bool> answered_{false};
   std::atomic<bool> contradicted_{false};

@@ -24,12 +24,12 @@ void LiveTransaction::run(const protocol::Command& command) {
 void LiveTransaction::run(const protocol::ForceDecision&) {
   ports::CommitDecision decision{.gtrid = gtrid_,
                                  .protocol = protocol_,
-                                 .participants = {},
+                                 .participants = members_.participants,
+                                 .acceptors = members_.acceptors,
                                  .idempotency_key = key_,
                                  .request_fingerprint = fingerprint_,
                                  .label = label_,
                                  .decided_at_ms = base::wall_clock_ms()};
-  for (const auto& run : runs_) decision.participants.push_back(run.place.participant->name());
   ASSENT_FAILPOINT(decision_unforced);
 #ifdef ASSENT_FAILPOINTS
   if (ASSENT_FAILS_AT(without_decision_first)) return commit_before_decision(std::move(decision));
@@ -157,13 +157,71 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {
+  append_end(ports::TransactionEnded{gtrid_});
+}
+
+void LiveTransaction::run(const protocol::LogRolledBack&) {
+  append_end(ports::TransactionRolledBack{gtrid_});
+}
+
+void LiveTransaction::append_end(ports::LogRecord end) {
   ASSENT_FAILPOINT(end_unlogged);
   tell_ended();
-  // Until its end is durable it stays findable: its proof rows must not be purged before.
-  house_->log.append(ports::TransactionEnded{gtrid_}, [house = house_, gtrid = gtrid_] {
+  // Until its end is durable it stays findable: its rows must not be purged before.
+  house_->log.append(std::move(end), [house = house_, gtrid = gtrid_] {
     ASSENT_FAILPOINT(end_durable);
     house->registry.remove(gtrid);
   });
+}
+
+void LiveTransaction::run(const protocol::PreCommit&) {
+  ASSENT_FAILPOINT(pre_commit_unsent);
+  make_proposer()->pre_commit();
+}
+
+void LiveTransaction::run(const protocol::Terminate&) {
+  make_proposer()->terminate();
+}
+
+std::shared_ptr<Proposer> LiveTransaction::make_proposer() {
+  Acceptors acceptors{gtrid_, protocol::format_members(members_), {}};
+  for (const auto& name : members_.acceptors) {
+    const auto found = house_->places.find(name);
+    acceptors.asked.push_back(found == house_->places.end() ? nullptr : found->second.participant);
+  }
+  auto made = std::make_shared<Proposer>(std::move(acceptors),
+                                         [weak = weak_from_this()](std::optional<protocol::Value> decided) {
+                                           if (const auto self = weak.lock()) self->on_quorum(decided);
+                                         });
+  const std::lock_guard lock(mutex_);
+  proposer_ = made;
+  set_wake_at_locked();
+  return made;
+}
+
+void LiveTransaction::on_quorum(std::optional<protocol::Value> decided) {
+  ASSENT_FAILPOINT(quorum_decided);
+  bool terminated = false;
+  {
+    const std::lock_guard lock(mutex_);
+    proposer_.reset();
+    set_wake_at_locked();
+    terminated = rules_.phase == protocol::Phase::terminating;
+    if (decided == protocol::Value::rollback) {
+      note_cause_locked("its acceptors had nothing accepted when somebody finished it in this coordinator's place",
+                        true);
+    }
+  }
+  if (!decided) {
+    ++house_->pre_commits_outbid;
+    return post(protocol::Outbid{});
+  }
+  const bool commits = *decided == protocol::Value::commit;
+  if (terminated) {
+    ++(commits ? house_->terminated_commit : house_->terminated_rollback);
+    spdlog::info("{}: its acceptors have decided {}", gtrid_, commits ? "commit" : "rollback");
+  }
+  post(protocol::QuorumDecided{*decided});
 }
 
 void LiveTransaction::run(const protocol::Forget&) {

@@ -1,11 +1,15 @@
 #include "coordinator/purger.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
 #include "base/failpoints.hpp"
 
 namespace assent::coordinator {
 
-Purger::Purger(std::shared_ptr<House> house, std::string from, ports::Participant& participant)
-    : house_(std::move(house)), participant_(participant), from_(std::move(from)) {}
+Purger::Purger(std::string from, Delete deletes, std::atomic<std::uint64_t>& purged)
+    : delete_(std::move(deletes)), purged_(purged), from_(std::move(from)) {}
 
 void Purger::purge_below(const std::string& to) {
   std::string from;
@@ -16,9 +20,8 @@ void Purger::purge_below(const std::string& to) {
     from = from_;
   }
   ASSENT_FAILPOINT(purge_begun);
-  participant_.purge_proofs(std::move(from), to, [self = shared_from_this(), to](const Result<std::uint64_t>& rows) {
-    self->on_purged(to, rows);
-  });
+  delete_(std::move(from), to,
+          [self = shared_from_this(), to](const Result<std::uint64_t>& rows) { self->on_purged(to, rows); });
 }
 
 void Purger::on_purged(const std::string& to, const Result<std::uint64_t>& rows) {
@@ -27,8 +30,13 @@ void Purger::on_purged(const std::string& to, const Result<std::uint64_t>& rows)
   {
     const std::lock_guard lock(mutex_);
     under_way_ = false;
-    if (!rows.ok()) return;
-    house_->proof_rows_purged += *rows;
+    if (!rows.ok()) {
+      if (rows.error().code == Errc::conflict && !std::exchange(complained_, true))
+        spdlog::warn("{}", rows.error().what);
+      return;
+    }
+    complained_ = false;
+    purged_ += *rows;
     if (!more) from_ = to;
   }
   if (more) purge_below(to);

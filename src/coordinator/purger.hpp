@@ -10,14 +10,17 @@
 
 namespace assent::coordinator {
 
-/// Deletes the proof rows of one participant that nothing needs any more: those of transactions whose end is durable,
-/// which are all before the oldest one in the registry. In ranges of the primary key, one at a time, each bounded.
-/// Thread safe.
+/// Deletes rows of one table of one participant that nothing needs any more: those of transactions whose end is
+/// durable, which are all before the oldest one in the registry. In ranges of the primary key, one at a time, each
+/// bounded. Thread safe.
 class Purger : public std::enable_shared_from_this<Purger> {
  public:
-  /// Rows before `from` (as protocol::gtrid_range_bound() makes it) are never touched: they belong to a log that is
-  /// gone, and may be the only evidence of what it decided.
-  Purger(std::shared_ptr<House> house, std::string from, ports::Participant& participant);
+  /// Deletes the rows with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of them, and gives how many.
+  using Delete = std::function<void(std::string from, std::string to, ports::Done<Result<std::uint64_t>>)>;
+
+  /// Rows before `from` (as protocol::gtrid_range_bound() makes it) are never touched. `purged` is counted up, and must
+  /// outlive all this.
+  Purger(std::string from, Delete deletes, std::atomic<std::uint64_t>& purged);
 
   /// Starts to delete what is below `to`, unless a deletion is under way or nothing is left.
   void purge_below(const std::string& to);
@@ -25,10 +28,11 @@ class Purger : public std::enable_shared_from_this<Purger> {
  private:
   void on_purged(const std::string& to, const Result<std::uint64_t>& rows);
 
-  const std::shared_ptr<House> house_;
-  ports::Participant& participant_;
+  const Delete delete_;
+  std::atomic<std::uint64_t>& purged_;
   std::mutex mutex_;
   bool under_way_ = false;
+  bool complained_ = false;
   std::string from_;
 };
 

@@ -14,6 +14,11 @@ bool Registry::insert(const std::shared_ptr<LiveTransaction>& transaction, bool 
   return true;
 }
 
+void Registry::take_up(const std::shared_ptr<LiveTransaction>& transaction) {
+  const std::lock_guard lock(mutex_);
+  if (transactions_.emplace(transaction->gtrid(), transaction).second) ++live_;
+}
+
 void Registry::ended(const std::string& gtrid, TransactionStatus last) {
   const std::lock_guard lock(mutex_);
   ASSENT_CHECK(transactions_.contains(gtrid) && live_ > 0);

@@ -27,6 +27,9 @@ class Registry {
   /// take another's place, are taken past it.
   bool insert(const std::shared_ptr<LiveTransaction>& transaction, bool past_bound);
 
+  /// One that was left behind, past the bound, unless it is in here already.
+  void take_up(const std::shared_ptr<LiveTransaction>& transaction);
+
   /// It has ended: it no longer counts against the bound. It stays findable until remove().
   void ended(const std::string& gtrid, TransactionStatus last);
   void remove(const std::string& gtrid);

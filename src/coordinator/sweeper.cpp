@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "coordinator/live_transaction.hpp"
 #include "protocol/recovery.hpp"
 #include "protocol/xid.hpp"
 
@@ -46,13 +47,16 @@ void Sweeper::on_scan(const Result<std::vector<ports::ListedXid>>& scan) {
   for (const auto& orphan : orphans) settle(orphan);
 }
 
-std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::ListedXid>& listed) const {
+std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::ListedXid>& listed) {
   std::vector<Orphan> orphans;
+  std::size_t taken_up = 0;
+  bool of_the_past = false;
   for (const auto& [format_id, gtrid, bqual] : listed) {
     const auto whose = protocol::whose_branch(format_id, gtrid, bqual, coordinator_id_, participant_.name());
     if (whose != protocol::Whose::here) continue;
     const auto parts = protocol::parse_gtrid(gtrid);
     ASSENT_CHECK(parts.has_value());
+    if (parts->protocol == Protocol::three_phase && parts->epoch < epoch_) of_the_past = true;
     switch (protocol::recovery_act(whose, known(gtrid), era(parts->epoch), parts->protocol)) {
       case protocol::Act::leave: break;
       case protocol::Act::alarm:
@@ -62,14 +66,34 @@ std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::Listed
             gtrid, participant_.name(), first_epoch_, epoch_, coordinator_id_);
         break;
       case protocol::Act::await_quorum:
-        spdlog::warn("{} at '{}' is a three-phase branch without a known outcome; it is left alone", gtrid,
-                     participant_.name());
+        if (++taken_up <= kSettlesMax) take_up({gtrid, bqual});
         break;
       case protocol::Act::commit: orphans.push_back({{gtrid, bqual}, protocol::Decided::commit}); break;
       case protocol::Act::roll_back: orphans.push_back({{gtrid, bqual}, protocol::Decided::rollback}); break;
     }
   }
+  if (!of_the_past) past_is_settled_ = true;
   return orphans;
+}
+
+void Sweeper::take_up(const protocol::Xid& xid) {
+  ++under_way_;
+  participant_.find_rows(
+      xid, [self = shared_from_this(), xid](const Result<std::optional<ports::TransactionRows>>& found) {
+        if (found.ok() && *found) {
+          auto made = LiveTransaction::left_behind(self->house_, xid.gtrid, (*found)->members);
+          if (made.ok()) {
+            self->house_->registry.take_up(*made);
+          } else {
+            spdlog::critical("{} at '{}' was left behind: {}", xid.gtrid, self->participant_.name(), made.error().what);
+          }
+        } else if (found.ok()) {
+          // It may have been settled since the scan; if not, it is met again.
+          spdlog::warn("{} at '{}' is in three phases, and no row there says whose acceptors to ask; it is left alone",
+                       xid.gtrid, self->participant_.name());
+        }
+        self->one_done();
+      });
 }
 
 protocol::Known Sweeper::known(const std::string& gtrid) const {

@@ -14,8 +14,9 @@
 namespace assent::coordinator {
 
 /// Looks through XA RECOVER of one participant, again and again, for branches of this coordinator that nobody is at,
-/// and settles them by the table of protocol/recovery.hpp. Once is not enough: a prepare that was running when its
-/// process died can finish after a scan, and MariaDB was seen to bring acknowledged rollbacks back at its restart.
+/// and settles them, or has their acceptors asked, by the table of protocol/recovery.hpp. Once is not enough: a prepare
+/// that was running when its process died can finish after a scan, and MariaDB was seen to bring acknowledged rollbacks
+/// back at its restart.
 ///
 /// At most one scan and kSettlesMax settlings are under way per participant. A sweep that reached that bound and
 /// settled something is followed by the next at once, which begins where it ended, so that none starves behind those
@@ -32,13 +33,19 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   /// Starts a sweep, unless one is under way.
   void sweep();
 
+  /// Whether a scan since this epoch began has met none in three phases of an earlier one: then none that acceptors may
+  /// have been asked about is left here, since its branches were prepared before that.
+  bool past_is_settled() const { return past_is_settled_.load(); }
+
  private:
   using Orphan = std::pair<protocol::Xid, protocol::Decided>;
 
   void on_scan(const Result<std::vector<ports::ListedXid>>& scan);
   /// What the table says to settle. The rest is left, or alarmed about, here.
-  std::vector<Orphan> orphans_in(const std::vector<ports::ListedXid>& listed) const;
+  std::vector<Orphan> orphans_in(const std::vector<ports::ListedXid>& listed);
   void settle(const Orphan& orphan);
+  /// Asks its acceptors, if it can be learned who they are.
+  void take_up(const protocol::Xid& xid);
   void on_settled(const Orphan& orphan, const ports::SettleReport& report);
   protocol::Known known(const std::string& gtrid) const;
   protocol::Era era(std::uint32_t epoch) const;
@@ -52,7 +59,8 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   std::atomic<std::size_t> under_way_{0};  ///< Steps of the running sweep that are not done; 0: none runs.
   std::atomic<bool> more_{false};          ///< The running sweep reached its bound.
   std::atomic<bool> progressed_{false};    ///< It settled something.
-  protocol::Xid next_;                     ///< Where the next sweep begins. Touched by the running one only.
+  std::atomic<bool> past_is_settled_{false};
+  protocol::Xid next_;  ///< Where the next sweep begins. Touched by the running one only.
 };
 
 }  // namespace assent::coordinator

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "base/check.hpp"
+#include "protocol/quorum.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
@@ -15,13 +17,31 @@ std::string branch_path(std::size_t index) {
   return "branches[" + std::to_string(index) + "]";
 }
 
+// A transaction that its acceptors cannot decide now would only wait, with its locks.
+Status check_acceptors(const std::vector<std::string>& acceptors, const std::map<std::string, Place>& participants) {
+  std::size_t available = 0;
+  std::string missing;
+  for (const auto& name : acceptors) {
+    const auto found = participants.find(name);
+    ASSENT_CHECK(found != participants.end());
+    if (found->second.participant->available().ok()) {
+      ++available;
+    } else {
+      missing += (missing.empty() ? "'" : ", '") + name + "'";
+    }
+  }
+  if (available >= protocol::majority_of(acceptors.size())) return Ok{};
+  return Error{Errc::unavailable,
+               "protocol: of " + std::to_string(acceptors.size()) + " acceptors " + std::to_string(available) +
+                   " can be reached, and a majority is needed; not " + missing,
+               true};
+}
+
 }  // namespace
 
-Result<std::vector<Place>> validate(Transaction& transaction, const Settings& settings,
-                                    const std::map<std::string, Place>& participants) {
-  if (transaction.protocol != Protocol::two_phase) {
-    return invalid("protocol: this coordinator offers \"2pc\" only");
-  }
+Result<Placement> validate(Transaction& transaction, const Settings& settings,
+                           const std::map<std::string, Place>& participants) {
+  const bool three_phase = transaction.protocol == Protocol::three_phase;
   if (transaction.timeout.count() == 0) transaction.timeout = settings.default_timeout;
   if (transaction.timeout.count() < 0 || transaction.timeout > settings.timeout_max) {
     return invalid("timeout_ms: must be 1 to " + std::to_string(settings.timeout_max.count()));
@@ -39,6 +59,13 @@ Result<std::vector<Place>> validate(Transaction& transaction, const Settings& se
     if (found == participants.end()) {
       return invalid(branch_path(i) + ".participant: there is no participant '" + branch.participant +
                      "'; participant.list names those there are");
+    }
+    if (settings.witnesses.contains(branch.participant)) {
+      return invalid(branch_path(i) + ".participant: '" + branch.participant +
+                     "' is a witness, which keeps outcomes and runs no branches");
+    }
+    if (three_phase && !found->second.keeps_proofs) {
+      return invalid("protocol: \"3pc\" needs proof_rows, which are turned off at '" + branch.participant + "'");
     }
     if (!seen.insert(branch.participant).second) {
       return invalid(branch_path(i) + ".participant: '" + branch.participant +
@@ -58,7 +85,17 @@ Result<std::vector<Place>> validate(Transaction& transaction, const Settings& se
   for (const auto& place : places) {
     if (auto available = place.participant->available(); !available.ok()) return std::move(available).error();
   }
-  return places;
+  Placement placement{std::move(places), {}};
+  if (three_phase) {
+    placement.acceptors = settings.acceptors;
+    if (placement.acceptors.empty()) {
+      for (const auto& branch : transaction.branches) placement.acceptors.push_back(branch.participant);
+    }
+    if (auto checked = check_acceptors(placement.acceptors, participants); !checked.ok()) {
+      return std::move(checked).error();
+    }
+  }
+  return placement;
 }
 
 }  // namespace assent::coordinator

@@ -10,9 +10,15 @@
 
 namespace assent::coordinator {
 
-/// Everything that can be told to be wrong with a request before anything runs. Fills in the default timeout, and gives
-/// the branches' places.
-Result<std::vector<Place>> validate(Transaction& transaction, const Settings& settings,
-                                    const std::map<std::string, Place>& participants);
+/// Where a transaction is to run.
+struct Placement {
+  std::vector<Place> branches;
+  std::vector<std::string> acceptors;  ///< In three phases.
+};
+
+/// Everything that can be told to be wrong with a request before anything runs. Its protocol is named; fills in the
+/// default timeout.
+Result<Placement> validate(Transaction& transaction, const Settings& settings,
+                           const std::map<std::string, Place>& participants);
 
 }  // namespace assent::coordinator

@@ -136,7 +136,7 @@ void BranchRunner::add_proof() {
       .append("',")
       .append(std::to_string(bqual->branch))
       .append(",'proof','")
-      .append(session_.escape(work_.participants))
+      .append(session_.escape(work_.members))
       .append("',")
       .append(std::to_string(static_cast<int>(work_.protocol)))
       .append(")");

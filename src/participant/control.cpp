@@ -19,10 +19,6 @@ using State = ParticipantInfo::State;
 constexpr std::chrono::milliseconds kLookEvery{500};
 /// How often the owner row is read while up.
 constexpr std::chrono::milliseconds kClaimLookEvery{1'000};
-/// How long enrolment waits for the killed sessions of predecessors before it tries again later.
-constexpr std::chrono::milliseconds kPredecessorLeavesMax{2'000};
-static_assert(kPredecessorLeavesMax > kLeavesUnseenIn);
-
 }  // namespace
 
 void Control::post(Task task) {
@@ -198,7 +194,7 @@ bool Control::still_ours() {
   const auto now = base::SteadyClock::now();
   if (now < next_claim_look_) return true;
   next_claim_look_ = now + kClaimLookEvery;
-  auto ours = holds_claim(*session_, config_);
+  auto ours = renew_claim(*session_, config_);
   // An error says nothing of the claim; a lost connection is found by itself.
   const auto* held = std::get_if<bool>(&ours);
   return held == nullptr || *held;
@@ -254,13 +250,16 @@ Control::Progress Control::bring_up(std::string& reason) {
   auto listed = list_xids(*session_);
   if (const auto* error = std::get_if<SqlError>(&listed)) return down(*error);
   const auto in_doubt = std::count_if(std::get<0>(listed).begin(), std::get<0>(listed).end(),
-                                      [&](const auto& xid) { return is_ours(xid, config_.coordinator_id); });
+                                      [&](const auto& xid) { return needs_log(xid, config_.coordinator_id); });
   auto claimed = claim(*session_, config_, enrolment.log_id, enrolment.epoch, static_cast<std::size_t>(in_doubt));
   if (claimed.kind != Claim::Kind::ours) {
     reason = claimed.reason;
     return claimed.kind == Claim::Kind::refused ? Progress::refused : Progress::down;
   }
   if (!claimed.notice.empty()) spdlog::warn("participant {}: {}", config_.name, claimed.notice);
+  if (auto renewed = renew_claim(*session_, config_); std::holds_alternative<SqlError>(renewed)) {
+    return down(std::get<SqlError>(renewed));
+  }
   identity_ = std::get<std::string>(identity);
   return send_predecessors_away(reason);
 }
@@ -268,23 +267,7 @@ Control::Progress Control::bring_up(std::string& reason) {
 // The claim shows that they are dead or have lost the right to settle anything. Their connections can outlive them for
 // seconds, with a branch each: as long as one does, MariaDB says OK to others and commits nothing.
 Control::Progress Control::send_predecessors_away(std::string& reason) {
-  auto staying = staying_predecessors(*session_, config_);
-  if (const auto* error = std::get_if<SqlError>(&staying)) return reason = describe(*error), Progress::down;
-  std::vector<Leaving> leaving;
-  for (auto& [who, presence] : std::get<0>(staying)) {
-    if (presence == Presence::connected) {
-      spdlog::warn("participant {}: ending connection {} of an earlier process", config_.name, who.id);
-    }
-    leaving.push_back({std::move(who)});
-  }
-  make_leave(*session_, leaving, kPredecessorLeavesMax);
-  for (const auto& one : leaving) {
-    if (one.error) return reason = describe(*one.error), Progress::down;
-    if (!one.left()) {
-      reason = "connection " + std::to_string(one.who.id) + " of an earlier process " + words(one.presence);
-      return Progress::down;
-    }
-  }
+  if (auto why = end_predecessors(*session_, config_)) return reason = std::move(*why), Progress::down;
   if (const auto error = forget_predecessors(*session_, config_)) return reason = describe(*error), Progress::down;
   const std::lock_guard lock(mutex_);
   predecessors_left_ = true;

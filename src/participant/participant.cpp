@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "participant/acceptor.hpp"
 #include "participant/control.hpp"
 #include "participant/health.hpp"
 #include "participant/pool.hpp"
+#include "participant/pre_commits.hpp"
 #include "participant/purge.hpp"
 #include "participant/schema.hpp"
 #include "participant/sql_cache.hpp"
@@ -29,7 +31,8 @@ class SqlParticipant final : public ports::Participant {
         health_(config_),
         cache_(config_.schema),
         control_(config_, health_),
-        pool_(config_, health_, cache_, control_, loop) {
+        pool_(config_, health_, cache_, control_, loop),
+        pre_commits_(config_, health_, control_, loop) {
     ASSENT_CHECK(protocol::valid_name(config_.name, protocol::kParticipantNameBytesMax));
     ASSENT_CHECK(protocol::valid_name(config_.coordinator_id, protocol::kCoordinatorIdBytesMax));
     ASSENT_CHECK(!config_.schema.empty() &&
@@ -39,6 +42,7 @@ class SqlParticipant final : public ports::Participant {
   ~SqlParticipant() override { stop(); }
 
   const std::string& name() const override { return config_.name; }
+  const std::string& coordinator_id() const override { return config_.coordinator_id; }
 
   ParticipantInfo info() const override {
     auto info = health_.info();
@@ -68,7 +72,7 @@ class SqlParticipant final : public ports::Participant {
       ports::Inspection seen;
       seen.owner = std::move(std::get<0>(owner));
       for (auto& xid : std::get<0>(listed)) {
-        if (is_ours(xid, config_.coordinator_id)) seen.in_doubt.push_back(std::move(xid));
+        if (needs_log(xid, config_.coordinator_id)) seen.in_doubt.push_back(std::move(xid));
       }
       done(std::move(seen));
     });
@@ -109,10 +113,55 @@ class SqlParticipant final : public ports::Participant {
     });
   }
 
+  void ask(ports::AcceptorQuestion question, ports::Done<Result<ports::AcceptorAnswer>> done) override {
+    if (question.ballot == protocol::kCoordinatorsBallot) return pre_commits_.ask(std::move(question), std::move(done));
+    control_.post(
+        [this, question = std::move(question), done = std::move(done)](Session* session, const std::string& why) {
+          if (!session) return done(unavailable(why));
+          auto answer = ask_acceptor(*session, config_, question);
+          if (const auto* error = std::get_if<SqlError>(&answer)) return done(unavailable(config_, *error));
+          done(std::get<ports::AcceptorAnswer>(answer));
+        });
+  }
+
+  void find_rows(protocol::Xid xid, ports::Done<Result<std::optional<ports::TransactionRows>>> done) override {
+    control_.post([this, xid = std::move(xid), done = std::move(done)](Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto found = participant::find_rows(*session, config_, xid);
+      if (const auto* error = std::get_if<SqlError>(&found)) return done(unavailable(config_, *error));
+      done(std::move(std::get<0>(found)));
+    });
+  }
+
+  void end_predecessors(ports::Done<Status> done) override {
+    control_.post([this, done = std::move(done)](Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      if (auto staying = participant::end_predecessors(*session, config_)) return done(unavailable(*staying));
+      done(Ok{});
+    });
+  }
+
+  void close_acceptor(std::string from, std::string to, std::vector<std::string> known,
+                      ports::Done<Result<std::uint64_t>> done) override {
+    control_.post([this, from = std::move(from), to = std::move(to), known = std::move(known), done = std::move(done)](
+                      Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto closed = participant::close_acceptor(*session, config_, from, to, known);
+      if (const auto* error = std::get_if<SqlError>(&closed)) return done(unavailable(config_, *error));
+      const auto& count = std::get<0>(closed);
+      if (count) return done(*count);
+      done(Error{Errc::conflict,
+                 "acceptor rows at '" + config_.name +
+                     "' name a participant that the configuration does not: they are kept until it is added back",
+                 false});
+    });
+  }
+
   // Branches first: what they still report may be handed to the control thread, which answers all it was given.
   void stop() override {
     if (stopped_.exchange(true)) return;
     pool_.stop();
+    pre_commits_.stop();
     control_.stop();
   }
 
@@ -122,6 +171,7 @@ class SqlParticipant final : public ports::Participant {
   SqlCache cache_;
   Control control_;
   Pool pool_;
+  PreCommits pre_commits_;
   std::atomic<bool> stopped_{false};
 };
 

@@ -10,7 +10,7 @@
 namespace assent::participant {
 namespace {
 
-constexpr std::array kTables = {"proof", "coordinator", "session", "server"};
+constexpr std::array kTables = {"proof", "coordinator", "session", "server", "acceptor", "pulse"};
 constexpr int kClaimAttempts = 3;
 
 std::string table(const Config& config, const char* name) {
@@ -23,7 +23,9 @@ std::vector<std::string> creation(const Config& config) {
       "CREATE DATABASE IF NOT EXISTS " + config.schema,
       "CREATE TABLE IF NOT EXISTS " + table(config, "proof") +
           " (gtrid VARBINARY(64) NOT NULL, branch SMALLINT UNSIGNED NOT NULL, kind ENUM('proof','fence') NOT NULL,"
-          " participants VARCHAR(3200) NOT NULL, protocol TINYINT UNSIGNED NOT NULL,"
+          " participants VARCHAR(" +
+          std::to_string(protocol::kMembersBytesMax) +
+          ") NOT NULL, protocol TINYINT UNSIGNED NOT NULL,"
           " created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (gtrid, branch)" +
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "coordinator") +
@@ -38,6 +40,16 @@ std::vector<std::string> creation(const Config& config) {
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "server") +
           " (id TINYINT UNSIGNED NOT NULL PRIMARY KEY, identity CHAR(32) NOT NULL" + tail,
+      "CREATE TABLE IF NOT EXISTS " + table(config, "acceptor") +
+          " (gtrid VARBINARY(64) NOT NULL, acceptor SMALLINT UNSIGNED NOT NULL, promised BIGINT UNSIGNED NOT NULL,"
+          " accepted_ballot BIGINT UNSIGNED NULL, accepted_value ENUM('commit','rollback') NULL,"
+          " members VARCHAR(" +
+          std::to_string(protocol::kMembersBytesMax) +
+          ") NOT NULL, created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (gtrid, acceptor)" + tail,
+      "CREATE TABLE IF NOT EXISTS " + table(config, "pulse") +
+          " (coordinator VARCHAR(16) NOT NULL PRIMARY KEY,"
+          " seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), closed_below VARBINARY(64) NOT NULL" +
+          tail,
       "INSERT IGNORE INTO " + table(config, "server") + " VALUES (1, REPLACE(UUID(), '-', ''))",
   };
 }
@@ -163,7 +175,15 @@ std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& sessi
   const auto& found = std::get<std::optional<OwnerKey>>(key);
   // An all-zero row was made for a claim that was then cut off.
   if (!found || is_blank(*found)) return std::optional<ports::OwnerRow>();
-  return ports::OwnerRow{found->log_id, found->epoch, found->host};
+  ports::OwnerRow owner{found->log_id, found->epoch, found->host, {}};
+  auto pulse = session.run("SELECT TIMESTAMPDIFF(MICROSECOND,seen_at,NOW(3)) DIV 1000 FROM " + table(config, "pulse") +
+                           " WHERE coordinator='" + config.coordinator_id + "'");
+  if (pulse.error) {
+    if (pulse.error->number == errnos::kNoSuchTable) return std::optional(owner);
+    return std::move(*pulse.error);
+  }
+  if (!rows_of(pulse).rows.empty()) owner.silent = std::chrono::milliseconds(int_of(rows_of(pulse).rows.front()[0]));
+  return std::optional(owner);
 }
 
 std::variant<std::vector<ports::ListedXid>, SqlError> list_xids(Session& session) {
@@ -188,6 +208,10 @@ bool is_ours(const ports::ListedXid& xid, const std::string& coordinator_id) {
   if (xid.format_id != protocol::kFormatId) return false;
   const auto gtrid = protocol::parse_gtrid(xid.gtrid);
   return gtrid && gtrid->coordinator == coordinator_id && protocol::parse_bqual(xid.bqual).has_value();
+}
+
+bool needs_log(const ports::ListedXid& xid, const std::string& coordinator_id) {
+  return is_ours(xid, coordinator_id) && protocol::parse_gtrid(xid.gtrid)->protocol == Protocol::two_phase;
 }
 
 namespace {
@@ -259,11 +283,15 @@ Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::u
   return claim;
 }
 
-std::variant<bool, SqlError> holds_claim(Session& session, const Config& config) {
+std::variant<bool, SqlError> renew_claim(Session& session, const Config& config) {
   auto key = read_owner_key(session, config);
   if (auto* error = std::get_if<SqlError>(&key)) return std::move(*error);
   const auto& row = std::get<std::optional<OwnerKey>>(key);
-  return row && row->instance == process_instance();
+  if (!row || row->instance != process_instance()) return false;
+  auto pulse = session.run("INSERT INTO " + table(config, "pulse") + "(coordinator,closed_below)VALUES('" +
+                           config.coordinator_id + "','')ON DUPLICATE KEY UPDATE seen_at=NOW(3)");
+  if (pulse.error) return std::move(*pulse.error);
+  return true;
 }
 
 Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before) {

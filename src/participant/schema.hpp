@@ -19,6 +19,9 @@ namespace assent::participant {
 //                'fence' stands where a branch must never commit.
 //   coordinator  who used this participant last, and with which log.
 //   session      every connection that may hold a branch, so that a successor can wait for it to leave.
+//   acceptor     one row per transaction in three phases, written outside its branches (acceptor.hpp).
+//   pulse        for each coordinator: when its process last gave a sign of life, and the gtrid below which everything
+//                is settled and nothing may be written into acceptor any more.
 //   server       one random identity, for servers without one of their own.
 //
 // Several participants may be databases of one server and share the schema: branch numbers tell their rows apart.
@@ -43,6 +46,8 @@ std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& sessi
 std::variant<std::vector<ports::ListedXid>, SqlError> list_xids(Session& session);
 /// Whether it is a branch of this coordinator's.
 bool is_ours(const ports::ListedXid& xid, const std::string& coordinator_id);
+/// Whether it is one of those whose outcome only the coordinator's log can tell.
+bool needs_log(const ports::ListedXid& xid, const std::string& coordinator_id);
 
 struct Claim {
   enum class Kind : std::uint8_t { ours, refused, failed } kind = Kind::failed;
@@ -51,14 +56,14 @@ struct Claim {
 };
 
 /// Makes the owner row say (log_id, epoch), if no other process or log has a better right to it.
-/// `in_doubt` is how many branches of this coordinator XA RECOVER lists here.
+/// `in_doubt` is how many branches that need its log XA RECOVER lists here.
 Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::uint32_t epoch, std::size_t in_doubt);
 
 /// Random, made once per process.
 std::uint64_t process_instance();
 
-/// Whether the owner row still names this process.
-std::variant<bool, SqlError> holds_claim(Session& session, const Config& config);
+/// Whether the owner row still names this process; if so, a sign of its life is left.
+std::variant<bool, SqlError> renew_claim(Session& session, const Config& config);
 
 /// Puts this session into the session table, in place of `before`. Fails when the owner row names another process.
 Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before);

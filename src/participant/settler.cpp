@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "base/log.hpp"
 #include "participant/schema.hpp"
 
 namespace assent::participant {
@@ -403,6 +404,26 @@ void settle_without_owners(Session& control, const Config& config, std::span<con
                            const std::function<bool()>& stopping,
                            const std::function<void(std::size_t, ports::SettleReport)>& report) {
   Batch(control, config, batch, stopping, report).run();
+}
+
+std::optional<std::string> end_predecessors(Session& control, const Config& config) {
+  auto staying = staying_predecessors(control, config);
+  if (const auto* error = std::get_if<SqlError>(&staying)) return describe(*error);
+  std::vector<Leaving> leaving;
+  for (auto& [who, presence] : std::get<0>(staying)) {
+    if (presence == Presence::connected) {
+      spdlog::warn("participant {}: ending connection {} of an earlier process", config.name, who.id);
+    }
+    leaving.push_back({std::move(who)});
+  }
+  make_leave(control, leaving, kPredecessorLeavesMax);
+  for (const auto& one : leaving) {
+    if (one.error) return describe(*one.error);
+    if (!one.left()) {
+      return "connection " + std::to_string(one.who.id) + " of an earlier process " + words(one.presence);
+    }
+  }
+  return std::nullopt;
 }
 
 void make_leave(Session& control, std::span<Leaving> all, milliseconds patience) {

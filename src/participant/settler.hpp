@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/clock.hpp"
 #include "participant/config.hpp"
@@ -82,5 +83,12 @@ struct Leaving {
 /// Kills those that live, and waits up to `patience` for all together to be gone. Without patience it only looks once;
 /// those killed are then found gone by a later call.
 void make_leave(Session& control, std::span<Leaving> all, std::chrono::milliseconds patience);
+
+/// How long end_predecessors() waits for them.
+inline constexpr std::chrono::milliseconds kPredecessorLeavesMax{2'000};
+static_assert(kPredecessorLeavesMax > kLeavesUnseenIn);
+
+/// Ends the connections of other processes with this coordinator's identity. Nothing once all are gone, else why not.
+std::optional<std::string> end_predecessors(Session& control, const Config& config);
 
 }  // namespace assent::participant

@@ -14,11 +14,12 @@
 namespace assent::ports {
 
 /// The decision to commit: the only record that is forced. Presumed abort (Mohan, Lindsay and Obermarck 1986):
-/// a transaction without one was rolled back.
+/// a transaction without one was rolled back. In three phases it is the intention to: the acceptors decide.
 struct CommitDecision {
   std::string gtrid;
   Protocol protocol = Protocol::two_phase;
   std::vector<std::string> participants;  ///< By branch: participants[0] holds branch 1.
+  std::vector<std::string> acceptors{};   ///< In three phases.
   std::string idempotency_key;            ///< Empty: none.
   std::uint64_t request_fingerprint = 0;  ///< Tells a resubmission from another request under the same key.
   std::string label;
@@ -39,6 +40,12 @@ struct TransactionEnded {
   bool operator==(const TransactionEnded&) const = default;
 };
 
+/// One in three phases came to a rollback, and every branch is settled. Not forced.
+struct TransactionRolledBack {
+  std::string gtrid;
+  bool operator==(const TransactionRolledBack&) const = default;
+};
+
 /// A branch decided for commit that is gone without its proof row. Stays until BranchSettled.
 struct HazardFound {
   std::string gtrid;
@@ -56,9 +63,10 @@ struct EpochStarted {
   bool operator==(const EpochStarted&) const = default;
 };
 
-using LogRecord = std::variant<CommitDecision, BranchSettled, TransactionEnded, HazardFound, EpochStarted>;
+using LogRecord =
+    std::variant<CommitDecision, BranchSettled, TransactionEnded, HazardFound, EpochStarted, TransactionRolledBack>;
 
-/// A decided transaction that has not ended, as the log tells it.
+/// A decided transaction (in three phases: one that may be decided) that has not ended, as the log tells it.
 struct LiveDecision {
   CommitDecision decision;
   std::set<std::uint16_t> settled;
@@ -66,7 +74,7 @@ struct LiveDecision {
   bool operator==(const LiveDecision&) const = default;
 };
 
-/// A committed transaction whose idempotency key is still kept.
+/// A committed transaction, or one that is live, whose idempotency key is still kept.
 struct KeptKey {
   std::string key;
   std::string gtrid;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "assent/result.hpp"
@@ -11,6 +12,8 @@
 #include "assent/transaction.hpp"
 #include "base/clock.hpp"
 #include "ports/done.hpp"
+#include "protocol/members.hpp"
+#include "protocol/quorum.hpp"
 #include "protocol/settle.hpp"
 #include "protocol/xid.hpp"
 
@@ -22,7 +25,7 @@ struct BranchWork {
   std::shared_ptr<const Branch> branch;  ///< Part of the whole request, which stays alive with it.
   Isolation isolation = Isolation::server_default;
   base::SteadyTime deadline;  ///< Lock waits and statements end by then.
-  std::string participants;   ///< All of the transaction, `orders,stock,payments`: kept in the proof row.
+  std::string members;        ///< Of the transaction, as format_members() gives them: kept in the proof row.
   Protocol protocol = Protocol::two_phase;
 };
 
@@ -60,15 +63,43 @@ struct OwnerRow {
   std::uint64_t log_id = 0;
   std::uint32_t epoch = 0;
   std::string host;  ///< Where the process ran that wrote it.
+  /// Since its process last gave a sign of life here, by the server's clock; nothing where it never did.
+  std::optional<std::chrono::milliseconds> silent = std::nullopt;
+};
+
+/// What an acceptor of a transaction in three phases is asked (protocol/quorum.hpp).
+struct AcceptorQuestion {
+  std::string gtrid;
+  std::uint16_t acceptor = 0;  ///< Which of its acceptors this is, from 0: several may be databases of one server.
+  protocol::Ballot ballot = protocol::kCoordinatorsBallot;
+  std::optional<protocol::Value> value;  ///< To be accepted. Nothing: a promise is asked for.
+  std::string members;                   ///< As format_members() gives them: kept in the row.
+};
+
+struct AcceptorAnswer {
+  enum class Kind : std::uint8_t {
+    granted,
+    refused,
+    closed,  ///< Its coordinator has said here that every branch is settled; nothing is kept of it any more.
+  };
+  Kind kind = Kind::refused;
+  protocol::AcceptorRow row;  ///< After the question. Unless closed.
 };
 
 struct Inspection {
-  std::optional<OwnerRow> owner;    ///< Nothing when this coordinator was never here.
-  std::vector<ListedXid> in_doubt;  ///< Branches of this coordinator's identity in XA RECOVER.
+  std::optional<OwnerRow> owner;  ///< Nothing when this coordinator was never here.
+  /// Branches of this coordinator's identity in XA RECOVER whose outcome only its log can tell: in two phases.
+  std::vector<ListedXid> in_doubt;
 };
 
-/// One participant: a database on a server that keeps XA branches. Thread safe. Every `Done` is called on a thread of
-/// the participant's own or on the loop's.
+/// What one server keeps of a transaction in three phases.
+struct TransactionRows {
+  protocol::Members members;
+  std::vector<std::pair<std::uint16_t, protocol::AcceptorRow>> acceptors;  ///< Which of its acceptors, from 0.
+};
+
+/// One participant: a database on a server that keeps XA branches, and rows of Assent's own as an acceptor. Thread
+/// safe. Every `Done` is called on a thread of the participant's own or on the loop's.
 ///
 /// A branch's session is held from prepare() until the branch is settled. The caller must not have more than
 /// `sessions_max` branches between prepare() and their settling, so that a session is always free for a branch.
@@ -77,6 +108,8 @@ class Participant {
   virtual ~Participant() = default;
 
   virtual const std::string& name() const = 0;
+  /// Whose identity it is used with.
+  virtual const std::string& coordinator_id() const = 0;
   virtual ParticipantInfo info() const = 0;
 
   /// Success while new branches can be run here, else the error a new transaction is refused with
@@ -117,6 +150,27 @@ class Participant {
   /// Deletes this coordinator's proof rows with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of them. Gives how
   /// many were deleted: when fewer than that, none is left in the range.
   virtual void purge_proofs(std::string from, std::string to, Done<Result<std::uint64_t>> done) = 0;
+
+  /// Asks the acceptor that is kept here. What it grants is durable. An error, retryable, means that nobody knows
+  /// whether it was asked. Questions at the coordinator's ballot share one write; nobody but the coordinator that made
+  /// the transaction, while it has enrolled here, may ask at that ballot.
+  virtual void ask(AcceptorQuestion question, Done<Result<AcceptorAnswer>> done) = 0;
+
+  /// What the rows here say of the transaction, that of this branch as well, which can be seen while it is prepared.
+  /// Nothing when there is none. Only looks.
+  virtual void find_rows(protocol::Xid xid, Done<Result<std::optional<TransactionRows>>> done) = 0;
+
+  /// Ends every connection that another process with this coordinator's identity has registered here, and waits a
+  /// moment for them: until they are gone, what they prepared cannot be settled. For whoever finishes in the place of
+  /// one that is taken for dead; enrol() does it by itself.
+  virtual void end_predecessors(Done<Status> done) = 0;
+
+  /// Says here, for good, that every branch of this coordinator's transactions below `to` is settled and that nobody
+  /// needs their acceptor rows any more; then deletes those with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of
+  /// them. Gives how many were deleted. Does nothing, and gives Errc::conflict, when a row names a participant that
+  /// is not among `known`.
+  virtual void close_acceptor(std::string from, std::string to, std::vector<std::string> known,
+                              Done<Result<std::uint64_t>> done) = 0;
 
   /// Closes every session and joins every thread. Running branches are answered as lost.
   virtual void stop() = 0;

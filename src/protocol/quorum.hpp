@@ -23,6 +23,17 @@ namespace assent::protocol {
 using Ballot = std::uint64_t;
 constexpr Ballot kCoordinatorsBallot = 0;
 
+/// Everybody else's: 15 bits of a round, which rises with each attempt, above 48 at random. Two with the same ballot
+/// would have to meet in the same round of the same transaction by a chance of 1 in 2.8 * 10^14.
+constexpr std::uint16_t kRoundMax = 0x7fff;
+constexpr Ballot make_ballot(std::uint16_t round, std::uint64_t random) {
+  constexpr unsigned kRandomBits = 48;
+  return Ballot{round} << kRandomBits | (random & ((Ballot{1} << kRandomBits) - 1));
+}
+constexpr std::uint16_t round_of(Ballot ballot) {
+  return static_cast<std::uint16_t>(ballot >> 48U);
+}
+
 constexpr std::size_t kAcceptorsMax = 64;
 
 enum class Value : std::uint8_t { commit, rollback };

@@ -15,8 +15,10 @@ constexpr RecoveryRule kRules[] = {
     {kHere, is(Known::live), kAny, kAny, Act::leave},
     {kHere, is(Known::decided), kAny, kAny, Act::commit},
     {kHere, is(Known::nothing), kOfThisLog, is(Protocol::two_phase), Act::roll_back},
-    {kHere, is(Known::nothing), kOfThisLog, is(Protocol::three_phase), Act::await_quorum},
-    {kHere, is(Known::nothing), is(Era::before_log, Era::future), kAny, Act::alarm},
+    // No log is needed to learn what a quorum has decided, nor does an empty one say anything.
+    {kHere, is(Known::nothing), is_not(Era::future), is(Protocol::three_phase), Act::await_quorum},
+    {kHere, is(Known::nothing), is(Era::before_log), is(Protocol::two_phase), Act::alarm},
+    {kHere, is(Known::nothing), is(Era::future), kAny, Act::alarm},
 };
 
 }  // namespace

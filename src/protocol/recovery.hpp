@@ -38,7 +38,7 @@ enum class Act : std::uint8_t {
   leave,
   commit,
   roll_back,
-  await_quorum,  ///< 3PC: only its acceptors can tell; nothing may be presumed.
+  await_quorum,  ///< 3PC: its acceptors are asked (quorum.hpp); nothing may be presumed.
   alarm,         ///< Of an epoch that this log has not seen: another log, or another process. Touch nothing.
 };
 

@@ -1,7 +1,9 @@
 #include "wal/codec.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "protocol/quorum.hpp"
 #include "protocol/xid.hpp"
 #include "wal/format.hpp"
 
@@ -14,6 +16,7 @@ enum class RecordKind : std::uint8_t {
   transaction_ended = 3,
   hazard_found = 4,
   epoch_started = 5,
+  transaction_rolled_back = 6,
 };
 
 constexpr std::size_t kRecordHeaderBytes = 5;  // kind, length
@@ -46,6 +49,11 @@ RecordKind put_payload(std::string& out, const ports::EpochStarted& record) {
   return RecordKind::epoch_started;
 }
 
+RecordKind put_payload(std::string& out, const ports::TransactionRolledBack& record) {
+  base::put_string(out, record.gtrid);
+  return RecordKind::transaction_rolled_back;
+}
+
 bool take_record(RecordKind kind, base::Reader& in, ports::LogRecord& out) {
   switch (kind) {
     case RecordKind::commit_decision: return take_decision(in, out.emplace<ports::CommitDecision>());
@@ -57,6 +65,10 @@ bool take_record(RecordKind kind, base::Reader& in, ports::LogRecord& out) {
     }
     case RecordKind::transaction_ended: {
       out.emplace<ports::TransactionEnded>().gtrid = in.take_string();
+      return in.ok();
+    }
+    case RecordKind::transaction_rolled_back: {
+      out.emplace<ports::TransactionRolledBack>().gtrid = in.take_string();
       return in.ok();
     }
     case RecordKind::hazard_found: return take_hazard(in, out.emplace<ports::HazardFound>());
@@ -75,10 +87,14 @@ bool take_record(RecordKind kind, base::Reader& in, ports::LogRecord& out) {
 
 Status encode_record(const ports::LogRecord& record, std::string& out) {
   const auto* decision = std::get_if<ports::CommitDecision>(&record);
-  if (decision != nullptr && decision->participants.size() > protocol::kBranchesMax) {
-    return Error{Errc::invalid_argument, "a decision for " + std::to_string(decision->participants.size()) +
-                                             " branches was not logged: the bound is " +
-                                             std::to_string(protocol::kBranchesMax)};
+  static_assert(protocol::kAcceptorsMax == protocol::kBranchesMax);
+  if (decision != nullptr) {
+    const auto names = std::max(decision->participants.size(), decision->acceptors.size());
+    if (names > protocol::kBranchesMax) {
+      return Error{Errc::invalid_argument, "a decision for " + std::to_string(names) +
+                                               " branches or acceptors was not logged: the bound is " +
+                                               std::to_string(protocol::kBranchesMax)};
+    }
   }
   const std::size_t start = out.size();
   out.resize(start + kRecordHeaderBytes);
@@ -129,6 +145,7 @@ void put_decision(std::string& out, const ports::CommitDecision& decision) {
   base::put_string(out, decision.gtrid);
   base::put_int(out, static_cast<std::uint8_t>(decision.protocol));
   put_names(out, decision.participants);
+  if (decision.protocol == Protocol::three_phase) put_names(out, decision.acceptors);
   base::put_string(out, decision.idempotency_key);
   base::put_int(out, decision.request_fingerprint);
   base::put_string(out, decision.label);
@@ -140,6 +157,7 @@ bool take_decision(base::Reader& in, ports::CommitDecision& decision) {
   decision.protocol = static_cast<Protocol>(in.take_int<std::uint8_t>());
   if (decision.protocol != Protocol::two_phase && decision.protocol != Protocol::three_phase) return false;
   if (!take_names(in, decision.participants)) return false;
+  if (decision.protocol == Protocol::three_phase && !take_names(in, decision.acceptors)) return false;
   decision.idempotency_key = in.take_string();
   decision.request_fingerprint = in.take_int<std::uint64_t>();
   decision.label = in.take_string();

@@ -68,4 +68,16 @@ void StateBuilder::on(const ports::EpochStarted& record) {
   restore(record.coordinator, record.epoch, state_.first_epoch == 0 ? record.epoch : state_.first_epoch);
 }
 
+void StateBuilder::on(const ports::TransactionRolledBack& record) {
+  const auto found = state_.live.find(record.gtrid);
+  if (found == state_.live.end()) return;
+  const auto& key = found->second.decision.idempotency_key;
+  const auto kept = state_.kept_keys.find(key);
+  if (kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid) {
+    key_order_.erase(std::find(key_order_.begin(), key_order_.end(), key));
+    state_.kept_keys.erase(kept);
+  }
+  state_.live.erase(found);
+}
+
 }  // namespace assent::wal

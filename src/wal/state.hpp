@@ -35,6 +35,7 @@ class StateBuilder {
   void on(const ports::TransactionEnded& record);
   void on(ports::HazardFound record);
   void on(const ports::EpochStarted& record);
+  void on(const ports::TransactionRolledBack& record);
 
   std::uint32_t kept_keys_max_;
   ports::LogState state_;

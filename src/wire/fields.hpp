@@ -43,7 +43,7 @@ void fields(Io& io, S& s) {
 
 template <typename Io, Is<Transaction> S>
 void fields(Io& io, S& s) {
-  io.defaulted("protocol", s.protocol);
+  io.optional("protocol", s.protocol);
   io.optional("timeout_ms", s.timeout, NumberBound{.max = kTimeoutMsMax});
   io.optional("isolation", s.isolation);
   io.optional("idempotency_key", s.idempotency_key,

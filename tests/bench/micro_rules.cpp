@@ -5,7 +5,7 @@
 #include "micro_alloc.hpp"
 #include "protocol/recovery.hpp"
 #include "protocol/settle.hpp"
-#include "protocol/two_phase.hpp"
+#include "protocol/transaction_rules.hpp"
 #include "protocol/xid.hpp"
 
 // The rules: what deciding costs, sockets and disks aside.

@@ -8,7 +8,7 @@
 #include "packer.hpp"
 #include "protocol/recovery.hpp"
 #include "protocol/settle.hpp"
-#include "protocol/two_phase.hpp"
+#include "protocol/transaction_rules.hpp"
 
 namespace assent::explore {
 namespace {
@@ -383,7 +383,7 @@ class TwoPhaseWorld final : public World {
       packer.put(state.owner_lives[i] ? state.sent[i] : Sent::nothing, 2);
     }
     if (!state.has_rules) return packer.packed();
-    packer.put(state.rules.phase, 3);
+    packer.put(state.rules.phase, 4);
     packer.put(state.rules.deadline_passed, 1);
     packer.put(state.rules.answered, 1);
     packer.put(state.rules.troubled, 1);
@@ -410,7 +410,7 @@ class TwoPhaseWorld final : public World {
     }
     state.rules.branches.resize(size_.branches);
     if (!state.has_rules) return state;
-    state.rules.phase = from.take<Phase>(3);
+    state.rules.phase = from.take<Phase>(4);
     state.rules.deadline_passed = from.take<bool>(1);
     state.rules.answered = from.take<bool>(1);
     state.rules.troubled = from.take<bool>(1);

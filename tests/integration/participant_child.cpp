@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     work.xid = {argv[i], argv[i + 1]};
     work.branch = std::make_shared<Branch>(Branch{"stock", {{argv[i + 2], {}, {}}}});
     work.deadline = base::SteadyClock::now() + std::chrono::seconds(60);
-    work.participants = "stock,orders";
+    work.members = "stock,orders";
     const std::string gtrid = argv[i];
     participant->prepare(work, [gtrid](ports::Vote vote) {
       std::printf("%s %s\n", vote.kind == ports::Vote::Kind::prepared ? "prepared" : "failed", gtrid.c_str());

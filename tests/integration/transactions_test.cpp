@@ -106,10 +106,40 @@ TEST_P(TransactionsTest, AWrongRequestIsAClearErrorBeforeAnythingRuns) {
   two.branches[1].statements.push_back({"SELECT 1; DELETE FROM accounts", {}, {}});
   EXPECT_EQ(error_of(two).code, Errc::invalid_argument);
 
-  auto three_phase = transfer(1, 2, 1);
-  three_phase.protocol = Protocol::three_phase;
-  EXPECT_EQ(error_of(three_phase).code, Errc::invalid_argument);
   EXPECT_EQ(balance(east(), 1), 1000);
+}
+
+TEST_P(TransactionsTest, InThreePhasesItCommitsOrRollsBackLikeAnyOther) {
+  auto client = daemon_.client();
+  auto transaction = transfer(1, 2, 100);
+  transaction.protocol = Protocol::three_phase;
+  const auto result = submit(client, transaction);
+  EXPECT_EQ(result.outcome, Outcome::committed);
+  EXPECT_TRUE(result.settled);
+  EXPECT_EQ(result.gtrid.substr(result.gtrid.size() - 2), ".3");
+  EXPECT_EQ(client.status_of_gtrid(result.gtrid)->protocol, Protocol::three_phase);
+  EXPECT_EQ(balance(east(), 1), 900);
+  auto too_much = transfer(1, 2, 1000);
+  too_much.protocol = Protocol::three_phase;
+  EXPECT_EQ(submit(client, too_much).outcome, Outcome::rolled_back);
+  // A single branch: once in one phase, once with a key that is to be kept.
+  for (const int amount : {1, -1}) {
+    auto alone = transfer(1, 2, amount);
+    alone.protocol = Protocol::three_phase;
+    alone.branches.pop_back();
+    if (amount < 0) alone.idempotency_key = "a branch of its own";
+    EXPECT_EQ(submit(client, alone).outcome, Outcome::committed);
+  }
+  EXPECT_EQ(balance(east(), 1), 900);
+  // What acceptors keep goes once nothing needs it any more.
+  for (const auto* server : {&east(), &west()}) {
+    Sql look(*server);
+    EXPECT_TRUE(eventually([&] {
+      return look.number("SELECT COUNT(*) FROM assent.acceptor WHERE gtrid LIKE '" + database_ + ".%'") == 0;
+    }));
+    EXPECT_GE(look.text("SELECT closed_below FROM assent.pulse WHERE coordinator='" + database_ + "'"),
+              result.gtrid.substr(0, result.gtrid.rfind('.', result.gtrid.size() - 3)));
+  }
 }
 
 TEST_P(TransactionsTest, TheSameKeyRunsOnceAlsoAcrossAKill) {

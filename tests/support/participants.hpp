@@ -106,7 +106,7 @@ inline ports::BranchWork work_for(const protocol::Xid& xid, std::vector<Statemen
   work.xid = xid;
   work.branch = std::make_shared<Branch>(Branch{"stock", std::move(statements)});
   work.deadline = base::SteadyClock::now() + deadline;
-  work.participants = "stock,orders";
+  work.members = "stock,orders";
   return work;
 }
 

@@ -215,6 +215,43 @@ TEST(Config, NamesFollowTheirRule) {
   EXPECT_THAT(parse_config(config.dump()).problems, ElementsAre("participants: at least one is needed"));
 }
 
+TEST(Config, AcceptorsAreParticipantsAndAWitnessIsOneOfThem) {
+  auto config = least_config();
+  config["participants"]["witness"] = config["participants"]["stock"];
+  config["participants"]["witness"]["witness"] = true;
+  config["transactions"] = {{"protocol", "3pc"}, {"acceptors", {"stock", "witness"}}};
+  const auto loaded = parse_config(config.dump());
+  ASSERT_THAT(loaded.problems, ElementsAre());
+  EXPECT_EQ(loaded.config.coordinator.default_protocol, Protocol::three_phase);
+  EXPECT_EQ(loaded.config.coordinator.acceptors, (std::vector<std::string>{"stock", "witness"}));
+  EXPECT_EQ(loaded.config.coordinator.witnesses, (std::set<std::string>{"witness"}));
+
+  config["transactions"]["acceptors"] = {"stock", "stock", "nobody"};
+  EXPECT_THAT(parse_config(config.dump()).problems,
+              ElementsAre("transactions.acceptors[1]: is there twice",
+                          "transactions.acceptors[2]: is not one of the participants",
+                          "participants.witness.witness: it keeps nothing unless transactions.acceptors names it"));
+  EXPECT_THAT(problems_with("transactions.protocol", "4pc"),
+              ElementsAre("transactions.protocol: must be one of 2pc, 3pc"));
+  config = least_config();
+  config["participants"]["stock"]["witness"] = true;
+  config["transactions"] = {{"acceptors", {"stock"}}};
+  EXPECT_THAT(parse_config(config.dump()).problems, ElementsAre(HasSubstr("participants: all of them are witnesses")));
+}
+
+TEST(Config, OnlyOtherCoordinatorsAreAdopted) {
+  auto config = least_config();
+  config["adopt"] = {{"coordinators", {"shop2"}}, {"after_silent_ms", 5000}};
+  const auto loaded = parse_config(config.dump());
+  ASSERT_THAT(loaded.problems, ElementsAre());
+  EXPECT_EQ(loaded.config.adopt, (std::vector<std::string>{"shop2"}));
+  EXPECT_EQ(loaded.config.adopt_after, std::chrono::seconds(5));
+  config["adopt"]["coordinators"] = {config["coordinator"]["id"], "Shop"};
+  EXPECT_THAT(parse_config(config.dump()).problems,
+              ElementsAre("adopt.coordinators[0]: is not the identity of another coordinator",
+                          "adopt.coordinators[1]: is not the identity of another coordinator"));
+}
+
 TEST(Config, WhatIsNotJsonIsRefusedWithItsPlaceAndNotQuoted) {
   EXPECT_THAT(parse_config("{\n  \"password\": hunter2\n}").problems,
               ElementsAre(testing::AllOf(HasSubstr("line 2, column "), testing::Not(HasSubstr("hunter")))));

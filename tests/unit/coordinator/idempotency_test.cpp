@@ -48,6 +48,31 @@ TEST(Idempotency, AnotherRequestUnderTheSameKeyIsRefused) {
   EXPECT_EQ(std::get<Error>(other).code, Errc::conflict);
 }
 
+TEST(Idempotency, WhatTheLogHasOfThreePhasesCountsAsRunning) {
+  ports::LogState state;
+  for (const auto protocol : {Protocol::two_phase, Protocol::three_phase}) {
+    ports::LiveDecision live;
+    live.decision.gtrid = to_string(protocol);
+    live.decision.protocol = protocol;
+    live.decision.idempotency_key = std::string("key of ") + to_string(protocol);
+    live.decision.request_fingerprint = 7;
+    const auto& decision = live.decision;
+    state.kept_keys[decision.idempotency_key] = {decision.idempotency_key, decision.gtrid, 7, 0, {}};
+    state.live[decision.gtrid] = live;
+  }
+  IdempotencyIndex index(10);
+  index.restore(state);
+  EXPECT_TRUE(std::holds_alternative<TransactionResult>(index.claim("key of 2pc", 7, kNobody)));
+  EXPECT_FALSE(index.awaits("key of 2pc", "2pc"));
+  EXPECT_TRUE(index.awaits("key of 3pc", "3pc"));
+  EXPECT_FALSE(index.awaits("key of 3pc", "another"));
+  std::string told;
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Attached>(
+      index.claim("key of 3pc", 7, [&](const auto& result) { told = result->gtrid; })));
+  index.finish("key of 3pc", committed("3pc"));
+  EXPECT_EQ(told, "3pc");
+}
+
 TEST(Idempotency, WhatWasNeverRunFreesItsKey) {
   IdempotencyIndex index(10);
   index.claim("k", 1, kNobody);

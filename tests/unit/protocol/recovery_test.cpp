@@ -50,7 +50,12 @@ TEST(RecoveryTable, ExactlyOneRowMatchesTheFullProduct) {
 
 TEST(RecoveryTable, AnOrphanWithoutADecisionIsPresumedAborted) {
   EXPECT_EQ(recovery_act(Whose::here, Known::nothing, Era::past, Protocol::two_phase), Act::roll_back);
-  EXPECT_EQ(recovery_act(Whose::here, Known::nothing, Era::past, Protocol::three_phase), Act::await_quorum);
+}
+
+TEST(RecoveryTable, AnEmptyLogSaysNothingOfThreePhases) {
+  for (const auto era : {Era::before_log, Era::past, Era::current}) {
+    EXPECT_EQ(recovery_act(Whose::here, Known::nothing, era, Protocol::three_phase), Act::await_quorum);
+  }
 }
 
 TEST(WhoseBranch, OnlyExactlyOurOwnIsHere) {

@@ -14,6 +14,7 @@ namespace {
 std::vector<ports::LogRecord> one_of_each() {
   auto three_phase = decision(7);
   three_phase.protocol = Protocol::three_phase;
+  three_phase.acceptors = {"stock", "witness"};
   three_phase.idempotency_key.clear();
   three_phase.label = std::string("zero\0inside", 11);
   three_phase.decided_at_ms = -1;
@@ -24,7 +25,8 @@ std::vector<ports::LogRecord> one_of_each() {
           ports::BranchSettled{gtrid(1), 65535},
           ports::TransactionEnded{gtrid(1)},
           ports::HazardFound{gtrid(2), 2, "gone without its proof row", 99},
-          ports::EpochStarted{"shop1", 42, 1'700'000'000'000}};
+          ports::EpochStarted{"shop1", 42, 1'700'000'000'000},
+          ports::TransactionRolledBack{gtrid(3)}};
 }
 
 TEST(Codec, EveryRecordComesBackAsItWas) {
@@ -53,7 +55,7 @@ TEST(Codec, UnknownKindsAndImpossibleValuesAreNotTaken) {
   std::string bytes;
   ASSERT_TRUE(encode_record(decision(1), bytes));
   std::string unknown = bytes;
-  unknown[0] = 6;
+  unknown[0] = 7;
   EXPECT_FALSE(decode_records(unknown, 1, [](ports::LogRecord) {}));
   std::string protocol = bytes;
   protocol[5 + 4 + decision(1).gtrid.size()] = 4;
@@ -68,6 +70,9 @@ TEST(Codec, WhatIsOverABoundIsRefusedAndLeavesNothingBehind) {
   EXPECT_EQ(bytes, "before");
   auto wide = decision(1);
   wide.participants.resize(65);
+  EXPECT_FALSE(encode_record(wide, bytes));
+  wide = decision(1);
+  wide.acceptors.resize(65);
   EXPECT_FALSE(encode_record(wide, bytes));
   EXPECT_EQ(bytes, "before");
 }

@@ -17,6 +17,22 @@ TEST(State, ADecisionLivesUntilItsEnd) {
   EXPECT_EQ(state.state().kept_keys.at("key-1").gtrid, gtrid(1)) << "its key outlives it";
 }
 
+TEST(State, ARollbackInThreePhasesTakesItsKeyBack) {
+  StateBuilder state(10);
+  state.apply(decision(1));
+  state.apply(decision(2));
+  state.apply(ports::TransactionRolledBack{gtrid(1)});
+  EXPECT_EQ(state.state().live.size(), 1U);
+  EXPECT_FALSE(state.state().kept_keys.contains("key-1"));
+  EXPECT_EQ(state.key_order(), (std::deque<std::string>{"key-2"}));
+  // The same key of a later transaction is not its own.
+  auto again = decision(3);
+  again.idempotency_key = "key-2";
+  state.apply(again);
+  state.apply(ports::TransactionRolledBack{gtrid(2)});
+  EXPECT_EQ(state.state().kept_keys.at("key-2").gtrid, gtrid(3));
+}
+
 TEST(State, AHazardStaysUntilItsBranchIsSettled) {
   StateBuilder state(10);
   state.apply(decision(1));

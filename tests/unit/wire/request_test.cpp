@@ -160,7 +160,7 @@ TEST(Submit, TakesAllItsFields) {
 
 TEST(Submit, DefaultsWhatIsNotGiven) {
   const auto transaction = taken(with_statement(R"({"sql":"x","expect":{"affected":{"min":1}}})"));
-  EXPECT_EQ(transaction.protocol, Protocol::two_phase);
+  EXPECT_EQ(transaction.protocol, std::nullopt);
   EXPECT_EQ(transaction.timeout.count(), 0);
   EXPECT_EQ(transaction.isolation, Isolation::server_default);
   EXPECT_TRUE(transaction.idempotency_key.empty());

@@ -1,4 +1,4 @@
-#include "protocol/two_phase.hpp"
+#include "protocol/transaction_rules.hpp"
 
 #include <algorithm>
 
@@ -57,6 +57,8 @@ class Stepper {
         return settle(0);
       case Phase::committing: return answer(any(State::hazard) ? Outcome::unknown : Outcome::committed, false);
       case Phase::rolling_back: return answer(any(State::hazard) ? Outcome::unknown : Outcome::rolled_back, false);
+      case Phase::pre_committing:
+      case Phase::terminating: return answer(Outcome::unknown, false);
       case Phase::deciding:  // The decision is on its way to the disk: no way back.
       case Phase::ended:
       case Phase::frozen: return;
@@ -66,19 +68,24 @@ class Stepper {
   void on(const Cancelled&) {
     if (txn().phase == Phase::voting) roll_back();
     if (txn().phase == Phase::one_phase) settle(0);
+    if (is_undecided()) answer(Outcome::unknown, false);
   }
 
-  /// The commit point. Before it every failure means rollback; from here there is only forward.
+  /// The commit point of two phases. Before it every failure means rollback; from here there is only forward. In three
+  /// phases that point is QuorumDecided, and the way back ends here.
   void on(const DecisionDurable&) {
     ASSENT_CHECK(txn().phase == Phase::deciding);
-    txn().phase = Phase::committing;
-    settle_all();
-    if (txn().deadline_passed) answer(Outcome::committed, false);
+    if (txn().protocol == Protocol::three_phase) {
+      txn().in_log = true;
+      if (!txn().accepted) return pre_commit();
+    }
+    commit();
   }
 
   void on(const DecisionNotWritten&) {
     ASSENT_CHECK(txn().phase == Phase::deciding);
-    roll_back();
+    // What the acceptors have decided holds without the log.
+    txn().accepted ? commit() : roll_back();
   }
 
   void on(const DecisionIndeterminate&) {
@@ -116,7 +123,26 @@ class Stepper {
   void on(const RetryDue& event) {
     const auto& branch = at(event.branch);
     if (txn().phase == Phase::frozen || txn().phase == Phase::ended || is_settled(branch.state)) return;
+    if (is_undecided()) return;
     settle(event.branch);
+  }
+
+  /// The commit point of three phases.
+  void on(const QuorumDecided& event) {
+    ASSENT_CHECK(txn().phase == Phase::pre_committing || txn().phase == Phase::terminating);
+    if (event.value == Value::rollback) return roll_back();
+    txn().accepted = true;
+    // Nobody asks for acceptance before every branch is prepared.
+    for (auto& branch : txn().branches) branch.known_prepared = true;
+    if (txn().in_log) return commit();
+    txn().phase = Phase::deciding;
+    command(ForceDecision{});
+  }
+
+  void on(const Outbid&) {
+    ASSENT_CHECK(txn().phase == Phase::pre_committing);
+    txn().phase = Phase::terminating;
+    command(Terminate{});
   }
 
  private:
@@ -126,6 +152,8 @@ class Stepper {
     return txn().branches[index];
   }
   void command(Command what) { step_.commands.push_back(what); }
+
+  bool is_undecided() { return txn().phase == Phase::pre_committing || txn().phase == Phase::terminating; }
 
   bool all(State state) {
     return std::all_of(txn().branches.begin(), txn().branches.end(), [&](const auto& b) { return b.state == state; });
@@ -159,6 +187,20 @@ class Stepper {
     }
   }
 
+  void pre_commit() {
+    // Its client has given up, and no acceptor knows of it yet.
+    if (txn().deadline_passed) return roll_back();
+    txn().phase = Phase::pre_committing;
+    command(PreCommit{});
+  }
+
+  void commit() {
+    txn().phase = Phase::committing;
+    if (all_settled()) return after_commit();
+    settle_all();
+    if (txn().deadline_passed) answer(Outcome::committed, false);
+  }
+
   void roll_back() {
     txn().phase = Phase::rolling_back;
     settle_all();
@@ -169,10 +211,7 @@ class Stepper {
     const auto state = at(index).state;
     // Presumed abort has no rollback after a decision: judge() has no such row.
     ASSENT_CHECK(state != State::rolled_back);
-    if (all_settled()) {
-      answer(Outcome::committed, true);
-      return end();
-    }
+    if (all_settled()) return after_commit();
     if (is_settled(state)) {
       if (txn().troubled) command(LogSettled{index});
       if (any(State::hazard)) answer_when_only_hazards_are_left();
@@ -186,6 +225,11 @@ class Stepper {
     }
     command(RetryLater{index});
     if (any(State::hazard)) answer_when_only_hazards_are_left();
+  }
+
+  void after_commit() {
+    answer(Outcome::committed, true);
+    end();
   }
 
   /// A transaction that lost a branch is never told as committed.
@@ -216,6 +260,7 @@ class Stepper {
     // A hazard stays, to be seen.
     if (all_settled()) {
       txn().phase = Phase::ended;
+      if (txn().in_log) return command(LogRolledBack{});
       command(Forget{});
     }
   }
@@ -240,7 +285,8 @@ class Stepper {
 
   void end() {
     txn().phase = Phase::ended;
-    command(LogEnd{});
+    if (txn().protocol == Protocol::two_phase || txn().in_log) return command(LogEnd{});
+    command(Forget{});
   }
 
   Step step_;
@@ -248,9 +294,10 @@ class Stepper {
 
 }  // namespace
 
-TransactionRules begin(std::size_t branches, bool in_one_phase) {
+TransactionRules begin(std::size_t branches, bool in_one_phase, Protocol protocol) {
   ASSENT_CHECK(branches >= 1 && (!in_one_phase || branches == 1));
   TransactionRules rules;
+  rules.protocol = protocol;
   rules.phase = in_one_phase ? Phase::one_phase : Phase::voting;
   rules.branches.resize(branches);
   return rules;
@@ -269,6 +316,17 @@ TransactionRules resume_decided(const std::vector<bool>& settled, const std::vec
     branch.state = settled[i] ? State::committed : hazards[i] ? State::hazard : State::in_doubt;
     rules.branches.push_back(branch);
   }
+  return rules;
+}
+
+TransactionRules resume_undecided(const std::vector<bool>& settled, const std::vector<bool>& hazards, bool in_log) {
+  auto rules = resume_decided(settled, hazards);
+  rules.phase = Phase::terminating;
+  rules.protocol = Protocol::three_phase;
+  rules.in_log = in_log;
+  rules.answered = false;
+  rules.deadline_passed = false;
+  for (auto& branch : rules.branches) branch.known_prepared = in_log;
   return rules;
 }
 

@@ -1,4 +1,4 @@
-#include "protocol/two_phase.hpp"
+#include "protocol/transaction_rules.hpp"
 
 #include <gtest/gtest.h>
 

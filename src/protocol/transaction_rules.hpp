@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "assent/transaction.hpp"
+#include "protocol/quorum.hpp"
 #include "protocol/settle.hpp"
 
 namespace assent::protocol {
 
-// Two-phase commit with presumed abort (Gray 1978; Mohan, Lindsay and Obermarck 1986), as pure rules: an event goes in,
-// the next state and what is to be done come out. No clock, socket, thread or SQL.
+// One transaction, as pure rules: an event goes in, the next state and what is to be done come out. No clock, socket,
+// thread or SQL. In two phases with presumed abort (Gray 1978; Mohan, Lindsay and Obermarck 1986):
 //
 //     voting --all prepared--> deciding --decision durable--> committing --all settled--> ended
 //        \--a refusal, a lost vote,      \--not written--.
@@ -20,6 +21,14 @@ namespace assent::protocol {
 //
 // Before the decision is durable every failure means rollback; afterwards the only way is forward. The one place
 // where that line is crossed is the rule for DecisionDurable.
+//
+// In three phases (THREE_PHASE.md) the log has the intention first, and a majority of acceptors decides:
+//
+//     deciding --durable--> pre_committing --accepted by a majority--> committing
+//                                 \--outbid--> terminating --what the quorum has decided--> committing or rolling_back
+//     terminating, of one that the log does not know --commit--> deciding --> committing
+//
+// From pre_committing on nobody, the coordinator included, rolls back but by what the acceptors say.
 
 enum class Phase : std::uint8_t {
   voting,
@@ -29,6 +38,8 @@ enum class Phase : std::uint8_t {
   rolling_back,
   ended,
   frozen,  ///< The log failed under the decision: only a restart, which reads the log, can tell. Nothing is settled.
+  pre_committing,  ///< Three phases: the acceptors are asked to accept commit, at the coordinator's ballot.
+  terminating,     ///< Three phases: nobody knows; the acceptors are asked, at a ballot of one's own.
 };
 
 struct BranchRules {
@@ -49,11 +60,14 @@ struct BranchRules {
 
 struct TransactionRules {
   Phase phase = Phase::voting;
+  Protocol protocol = Protocol::two_phase;
   std::vector<BranchRules> branches;
   bool deadline_passed = false;
   bool answered = false;
   bool troubled =
       false;  ///< A branch was in doubt or a hazard after the decision: settled branches are logged one by one.
+  bool accepted = false;  ///< Three phases: a majority of acceptors has accepted commit.
+  bool in_log = false;    ///< Three phases: the log has a record of it, which is to be closed at the end.
   bool operator==(const TransactionRules&) const = default;
 };
 
@@ -76,8 +90,14 @@ struct Settled {
 struct RetryDue {
   BranchIndex branch;
 };
+/// A majority of acceptors has accepted it. Told once.
+struct QuorumDecided {
+  Value value;
+};
+/// The pre-commit was refused: somebody else is finishing the transaction.
+struct Outbid {};
 using Event = std::variant<Voted, DeadlinePassed, Cancelled, DecisionDurable, DecisionNotWritten, DecisionIndeterminate,
-                           Settled, RetryDue>;
+                           Settled, RetryDue, QuorumDecided, Outbid>;
 
 // Commands.
 struct ForceDecision {};
@@ -102,9 +122,13 @@ struct LogSettled {
 struct LogHazard {
   BranchIndex branch;
 };
-struct LogEnd {};  ///< Decided, and every branch is settled: once this is in the log it can be forgotten.
-struct Forget {};  ///< Nothing is left to do, and nothing of it is in the log.
-using Command = std::variant<ForceDecision, Settle, RetryLater, Answer, LogSettled, LogHazard, LogEnd, Forget>;
+struct LogEnd {};         ///< Decided, and every branch is settled: once this is in the log it can be forgotten.
+struct Forget {};         ///< Nothing is left to do, and nothing of it is in the log.
+struct PreCommit {};      ///< Ask the acceptors to accept commit, at the coordinator's ballot, until they have decided.
+struct Terminate {};      ///< Ask them at ballots of one's own, until they have decided.
+struct LogRolledBack {};  ///< What the log has of it came to a rollback, and every branch is settled.
+using Command = std::variant<ForceDecision, Settle, RetryLater, Answer, LogSettled, LogHazard, LogEnd, Forget,
+                             PreCommit, Terminate, LogRolledBack>;
 
 struct Step {
   TransactionRules next;
@@ -112,11 +136,15 @@ struct Step {
 };
 
 /// The state of a new transaction whose branches are all being asked to vote. `in_one_phase` is for a single branch.
-TransactionRules begin(std::size_t branches, bool in_one_phase);
+TransactionRules begin(std::size_t branches, bool in_one_phase, Protocol protocol = Protocol::two_phase);
 
 /// The state of a transaction whose decision a log brought back: every branch that is not in `settled` (flags by
 /// branch) is in doubt, and waits for RetryDue.
 TransactionRules resume_decided(const std::vector<bool>& settled, const std::vector<bool>& hazards);
+
+/// The state of one in three phases that somebody has left behind: Terminate is the first thing to do. Whether the log
+/// knows it makes no difference to its outcome.
+TransactionRules resume_undecided(const std::vector<bool>& settled, const std::vector<bool>& hazards, bool in_log);
 
 /// Pure. An event that cannot happen in a state (a second vote, a decision nobody asked for) is a broken invariant and
 /// aborts; one that merely comes late is ignored.

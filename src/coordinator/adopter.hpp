@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "coordinator/recoverer.hpp"
+
+namespace assent::coordinator {
+
+/// Watches another coordinator's signs of life, and finishes its transactions in three phases once it has been silent
+/// for long at every participant that can be reached. Wrong about that, it does no harm: see Recoverer. Thread safe.
+class Adopter {
+ public:
+  /// `participants` have the identity of the other one, `coordinator_id`, have not enrolled, and outlive this.
+  Adopter(std::string coordinator_id, std::chrono::milliseconds after_silent,
+          std::vector<ports::Participant*> participants);
+  ~Adopter();
+  Adopter(const Adopter&) = delete;
+  Adopter& operator=(const Adopter&) = delete;
+
+  void start();
+  /// Stops the participants as well. Idempotent.
+  void stop();
+
+ private:
+  void watch();
+  void look();
+  bool wait(std::chrono::milliseconds time);
+
+  const std::string coordinator_id_;
+  const std::chrono::milliseconds after_silent_;
+  const std::vector<ports::Participant*> participants_;
+  Recoverer recoverer_;
+  bool silent_ = false;  ///< It was when it was last looked for. The thread's own.
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace assent::coordinator

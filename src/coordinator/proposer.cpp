@@ -1,0 +1,164 @@
+#include "coordinator/proposer.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/random.hpp"
+
+namespace assent::coordinator {
+namespace {
+
+using Kind = ports::AcceptorAnswer::Kind;
+using Phase = protocol::Proposal::Phase;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAskAgainFirst{20};
+constexpr milliseconds kAskAgainMost{1'000};
+constexpr std::uint32_t kDoublingsMax = 6;
+constexpr std::uint32_t kFailuresUntilStuck = 3;
+static_assert(kAskAgainFirst * (1U << kDoublingsMax) >= kAskAgainMost);
+
+milliseconds pause_after(std::uint32_t times) {
+  return std::min(kAskAgainMost, kAskAgainFirst * (1U << std::min(times, kDoublingsMax)));
+}
+
+// Between half of it and the whole.
+milliseconds at_random(milliseconds pause) {
+  const auto half = static_cast<std::uint64_t>(pause.count()) / 2;
+  return milliseconds(half + base::random_64() % (half + 1));
+}
+
+protocol::Ballot new_ballot(std::uint16_t round) {
+  return protocol::make_ballot(round, base::random_64());
+}
+
+}  // namespace
+
+void Proposer::pre_commit() {
+  Asking asking;
+  {
+    const std::lock_guard lock(mutex_);
+    begin_locked(protocol::pre_commit(acceptors_.asked.size()));
+    asking = due_locked(base::SteadyClock::now());
+  }
+  ask(std::move(asking));
+}
+
+void Proposer::terminate() {
+  Asking asking;
+  {
+    const std::lock_guard lock(mutex_);
+    round_ = 1;
+    begin_locked(protocol::terminate(acceptors_.asked.size(), new_ballot(round_)));
+    asking = due_locked(base::SteadyClock::now());
+  }
+  ask(std::move(asking));
+}
+
+void Proposer::tick(base::SteadyTime now) {
+  Asking asking;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!told_ || !proposal_) return;
+    if (next_round_at_ && now >= *next_round_at_) {
+      next_round_at_.reset();
+      begin_locked(protocol::terminate(acceptors_.asked.size(), new_ballot(round_)));
+    }
+    asking = due_locked(now);
+  }
+  ask(std::move(asking));
+}
+
+void Proposer::begin_locked(protocol::Proposal proposal) {
+  proposal_ = proposal;
+  states_.assign(acceptors_.asked.size(), {});
+}
+
+Proposer::Asking Proposer::due_locked(base::SteadyTime now) {
+  Asking asking;
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    auto& state = states_[i];
+    if (state.asked || now < state.again_at || acceptors_.asked[i] == nullptr || !asks(*proposal_, i)) continue;
+    state.asked = true;
+    ports::AcceptorQuestion question{.gtrid = acceptors_.gtrid,
+                                     .acceptor = static_cast<std::uint16_t>(i),
+                                     .ballot = proposal_->ballot,
+                                     .value = std::nullopt,
+                                     .members = acceptors_.members};
+    if (proposal_->phase == Phase::accepting) question.value = proposal_->value;
+    asking.emplace_back(i, std::move(question));
+  }
+  return asking;
+}
+
+void Proposer::ask(Asking asking) {
+  for (auto& [acceptor, question] : asking) {
+    auto done = [self = shared_from_this(), asked = Asked{acceptor, question.ballot, question.value.has_value()}](
+                    const Result<ports::AcceptorAnswer>& answer) { self->on_answer(asked, answer); };
+    acceptors_.asked[acceptor]->ask(std::move(question), std::move(done));
+  }
+}
+
+void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer) {
+  Asking asking;
+  Told told;
+  std::optional<protocol::Value> decided;
+  {
+    const std::lock_guard lock(mutex_);
+    // One of an earlier ballot or phase says nothing any more.
+    if (!told_ || next_round_at_ || asked.ballot != proposal_->ballot) return;
+    if (asked.accepts != (proposal_->phase == Phase::accepting)) return;
+    auto& state = states_[asked.acceptor];
+    state.asked = false;
+    if (answer.ok()) {
+      count_locked(asked.acceptor, *answer);
+    } else {
+      state.again_at = base::SteadyClock::now() + at_random(pause_after(state.failures++));
+    }
+    // Every branch was settled. One that is listed all the same was rolled back and came back with its server's
+    // restart: one that committed does not.
+    if (answer.ok() && answer->kind == Kind::closed && round_ > 0) decided = protocol::Value::rollback;
+    if (proposal_->phase == Phase::decided) decided = proposal_->value;
+    const bool outbid = !decided && (proposal_->phase == Phase::outbid || is_stuck_locked());
+    if (decided || (outbid && round_ == 0)) {
+      told = std::exchange(told_, nullptr);
+    } else if (outbid) {
+      outbid_locked();
+    } else {
+      asking = due_locked(base::SteadyClock::now());
+    }
+  }
+  if (told) return told(decided);
+  ask(std::move(asking));
+}
+
+void Proposer::count_locked(std::size_t acceptor, const ports::AcceptorAnswer& answer) {
+  const bool was_promising = proposal_->phase == Phase::promising;
+  if (answer.kind != Kind::granted) {
+    proposal_ = protocol::step(*proposal_, protocol::Refused{acceptor, answer.row.promised});
+  } else if (was_promising) {
+    proposal_ = protocol::step(*proposal_, protocol::Promised{acceptor, answer.row.accepted});
+  } else {
+    proposal_ = protocol::step(*proposal_, protocol::AcceptedBy{acceptor});
+  }
+  // All are asked again, those too that have not answered the first question.
+  if (was_promising && proposal_->phase == Phase::accepting) states_.assign(states_.size(), {});
+}
+
+// Those who refused may grant a higher ballot, and nobody else is left to.
+bool Proposer::is_stuck_locked() const {
+  if (proposal_->refused == 0) return false;
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    if (asks(*proposal_, i) && acceptors_.asked[i] != nullptr && states_[i].failures < kFailuresUntilStuck)
+      return false;
+  }
+  return true;
+}
+
+void Proposer::outbid_locked() {
+  next_round_at_ = base::SteadyClock::now() + at_random(pause_after(round_));
+  round_ = static_cast<std::uint16_t>(std::min<unsigned>(
+      std::max<unsigned>(protocol::round_of(proposal_->outbid_by), round_) + 1, protocol::kRoundMax));
+}
+
+}  // namespace assent::coordinator

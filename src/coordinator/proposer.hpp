@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "ports/participant.hpp"
+#include "protocol/quorum.hpp"
+
+namespace assent::coordinator {
+
+/// The acceptors of one transaction in three phases.
+struct Acceptors {
+  std::string gtrid;
+  std::string members;                     ///< As protocol::format_members() gives them.
+  std::vector<ports::Participant*> asked;  ///< In their order; null where this process does not know one.
+};
+
+/// Asks the acceptors of one transaction, by the rules of protocol/quorum.hpp, until they have decided. Never gives up:
+/// whoever cannot be reached is asked again, and whoever is outbid takes a higher ballot after a random pause, so that
+/// rivals do not outbid each other for ever. Thread safe. No lock is held while a participant or `told` is called.
+class Proposer : public std::enable_shared_from_this<Proposer> {
+ public:
+  /// What they have decided; nothing when a pre-commit was outbid. Called once, on a participant's or the loop's
+  /// thread, or before the call that started it returns.
+  using Told = std::function<void(std::optional<protocol::Value>)>;
+
+  Proposer(Acceptors acceptors, Told told) : acceptors_(std::move(acceptors)), told_(std::move(told)) {}
+
+  /// The coordinator's, once every branch is prepared. One of these two, once.
+  void pre_commit();
+  void terminate();
+
+  /// Called every so often: whoever did not answer is asked again.
+  void tick(base::SteadyTime now);
+
+ private:
+  struct Acceptor {
+    bool asked = false;  ///< And not answered yet.
+    std::uint32_t failures = 0;
+    base::SteadyTime again_at{};
+  };
+  /// What an answer belongs to.
+  struct Asked {
+    std::size_t acceptor;
+    protocol::Ballot ballot;
+    bool accepts;  ///< Was to accept; otherwise to promise.
+  };
+  using Asking = std::vector<std::pair<std::size_t, ports::AcceptorQuestion>>;
+
+  void begin_locked(protocol::Proposal proposal);
+  Asking due_locked(base::SteadyTime now);
+  void ask(Asking asking);
+  void on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer);
+  void count_locked(std::size_t acceptor, const ports::AcceptorAnswer& answer);
+  bool is_stuck_locked() const;
+  void outbid_locked();
+
+  const Acceptors acceptors_;
+  std::mutex mutex_;
+  Told told_;  ///< Null once it was called.
+  std::optional<protocol::Proposal> proposal_;
+  std::vector<Acceptor> states_;
+  std::uint16_t round_ = 0;
+  std::optional<base::SteadyTime> next_round_at_;
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,174 @@
+#include "participant/acceptor.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace assent::participant {
+namespace {
+
+using ports::AcceptorAnswer;
+using ports::AcceptorQuestion;
+using protocol::Value;
+using Kind = AcceptorAnswer::Kind;
+
+constexpr const char* kColumns = "promised,accepted_ballot,accepted_value";
+
+const char* word(Value value) {
+  return value == Value::commit ? "'commit'" : "'rollback'";
+}
+
+std::string key(const AcceptorQuestion& question) {
+  return "'" + question.gtrid + "'," + std::to_string(question.acceptor);
+}
+
+std::uint64_t unsigned_of(const assent::Value& value) {
+  return std::strtoull(text_of(value).c_str(), nullptr, 10);
+}
+
+// From kColumns, beginning at `first`.
+protocol::AcceptorRow row_of(const std::vector<assent::Value>& columns, std::size_t first) {
+  protocol::AcceptorRow row;
+  row.promised = unsigned_of(columns[first]);
+  if (!std::holds_alternative<Null>(columns[first + 1])) {
+    const auto value = text_of(columns[first + 2]) == "commit" ? Value::commit : Value::rollback;
+    row.accepted = protocol::Accepted{unsigned_of(columns[first + 1]), value};
+  }
+  return row;
+}
+
+AcceptorAnswer answer_of(const AcceptorQuestion& question, const protocol::AcceptorRow& row) {
+  const bool granted = question.value ? row.accepted == protocol::Accepted{question.ballot, *question.value}
+                                      : row.promised == question.ballot;
+  return {granted ? Kind::granted : Kind::refused, row};
+}
+
+const Rows& rows_of(const PacketResult& result) {
+  ASSENT_CHECK(!result.answers.empty() && result.answers.back().rows);
+  return *result.answers.back().rows;
+}
+
+}  // namespace
+
+std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Config& config,
+                                                    const AcceptorQuestion& question) {
+  const auto ballot = std::to_string(question.ballot);
+  // A coordinator that has never been here has closed nothing.
+  auto packet = "INSERT IGNORE INTO " + config.schema + ".pulse(coordinator,closed_below)VALUES('" +
+                config.coordinator_id + "','');INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kColumns +
+                ",members)SELECT " + key(question) + "," + ballot + ",";
+  packet += question.value ? ballot + "," + word(*question.value) : "NULL,NULL";
+  packet += "," + quoted(session, question.members) + " FROM " + config.schema + ".pulse WHERE coordinator='" +
+            config.coordinator_id + "' AND closed_below<='" + question.gtrid +
+            "' LOCK IN SHARE MODE ON DUPLICATE KEY UPDATE ";
+  if (question.value) {
+    // From the left: the promise is tested before it is raised.
+    const auto unless_promised = [&](const std::string& column, const std::string& value) {
+      return column + "=IF(promised<=" + ballot + "," + value + "," + column + ")";
+    };
+    packet += unless_promised("accepted_value", word(*question.value)) + "," +
+              unless_promised("accepted_ballot", ballot) + "," + unless_promised("promised", ballot);
+  } else {
+    packet += "promised=GREATEST(promised," + ballot + ")";
+  }
+  packet += ";SELECT " + std::string(kColumns) + " FROM " + config.schema + ".acceptor WHERE gtrid='" + question.gtrid +
+            "' AND acceptor=" + std::to_string(question.acceptor);
+  auto result = session.run(packet, 3);
+  if (result.error) return std::move(*result.error);
+  const auto& rows = rows_of(result).rows;
+  if (rows.empty()) return AcceptorAnswer{Kind::closed, {}};
+  return answer_of(question, row_of(rows.front(), 0));
+}
+
+std::string pre_commit_statement(const Config& config, std::span<const AcceptorQuestion> questions) {
+  auto packet = "INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kColumns + ",members)VALUES";
+  for (const auto& question : questions) {
+    ASSENT_CHECK(question.ballot == protocol::kCoordinatorsBallot && question.value == Value::commit);
+    if (packet.back() == ')') packet.push_back(',');
+    // Names of participants need no escaping.
+    packet += "(" + key(question) + ",0,0,'commit','" + question.members + "')";
+  }
+  // One that is there was promised to somebody, or is our own, of an answer that was lost.
+  return packet += "ON DUPLICATE KEY UPDATE promised=promised";
+}
+
+std::string rows_statement(const Config& config, std::span<const AcceptorQuestion> questions) {
+  std::string keys;
+  for (const auto& question : questions) keys += (keys.empty() ? "(" : ",(") + key(question) + ")";
+  return "SELECT gtrid,acceptor," + std::string(kColumns) + " FROM " + config.schema +
+         ".acceptor WHERE (gtrid,acceptor) IN (" + keys + ")";
+}
+
+std::vector<AcceptorAnswer> answers_from(std::span<const AcceptorQuestion> questions, const Rows& rows) {
+  std::vector<AcceptorAnswer> answers;
+  for (const auto& question : questions) {
+    const auto found = std::find_if(rows.rows.begin(), rows.rows.end(), [&](const auto& row) {
+      return text_of(row[0]) == question.gtrid && unsigned_of(row[1]) == question.acceptor;
+    });
+    answers.push_back(found == rows.rows.end() ? AcceptorAnswer{Kind::closed, {}}
+                                               : answer_of(question, row_of(*found, 2)));
+  }
+  return answers;
+}
+
+AcceptorAnswer newly_accepted() {
+  return {Kind::granted,
+          {protocol::kCoordinatorsBallot, protocol::Accepted{protocol::kCoordinatorsBallot, Value::commit}}};
+}
+
+std::variant<std::optional<ports::TransactionRows>, SqlError> find_rows(Session& session, const Config& config,
+                                                                        const protocol::Xid& xid) {
+  const auto branch = protocol::parse_bqual(xid.bqual);
+  ASSENT_CHECK(branch && protocol::parse_gtrid(xid.gtrid));
+  // The row of a branch that is prepared can be seen only uncommitted; what it says was written once and never changes.
+  auto result = session.run(
+      "SELECT acceptor," + std::string(kColumns) + ",members FROM " + config.schema + ".acceptor WHERE gtrid='" +
+          xid.gtrid + "';SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT participants FROM " + config.schema +
+          ".proof WHERE gtrid='" + xid.gtrid + "' AND branch=" + std::to_string(branch->branch) + " AND kind='proof'",
+      3);
+  if (result.error) return std::move(*result.error);
+  std::optional<protocol::Members> members;
+  ports::TransactionRows found;
+  for (const auto& row : result.answers[0].rows->rows) {
+    found.acceptors.emplace_back(static_cast<std::uint16_t>(int_of(row[0])), row_of(row, 1));
+    members = protocol::parse_members(text_of(row[4]));
+  }
+  const auto& own = result.answers[2].rows->rows;
+  if (!members && !own.empty()) members = protocol::parse_members(text_of(own.front()[0]));
+  if (!members) return std::optional<ports::TransactionRows>();
+  found.members = std::move(*members);
+  return std::optional(std::move(found));
+}
+
+std::variant<std::optional<std::uint64_t>, SqlError> close_acceptor(Session& session, const Config& config,
+                                                                    const std::string& from, const std::string& to,
+                                                                    const std::vector<std::string>& known) {
+  const auto above = config.schema + ".acceptor WHERE gtrid>=" + quoted(session, from) + " AND gtrid<";
+  auto behind = session.run("SELECT gtrid FROM " + above + quoted(session, to) + " ORDER BY gtrid LIMIT 1 OFFSET " +
+                            std::to_string(ports::Participant::kPurgedRowsMax));
+  if (behind.error) return std::move(*behind.error);
+  const bool more = !rows_of(behind).rows.empty();
+  const auto end = quoted(session, more ? text_of(rows_of(behind).rows.front()[0]) : to);
+  const auto range = above + end;
+  auto named = session.run("SELECT DISTINCT members FROM " + range);
+  if (named.error) return std::move(*named.error);
+  const auto& rows = rows_of(named).rows;
+  if (rows.empty()) return std::optional<std::uint64_t>(0);
+  for (const auto& row : rows) {
+    const auto members = protocol::parse_members(text_of(row[0]));
+    if (!members) return std::optional<std::uint64_t>();
+    for (const auto& name : members->participants) {
+      if (std::find(known.begin(), known.end(), name) == known.end()) return std::optional<std::uint64_t>();
+    }
+  }
+  // First, so that nobody who asks about one of them afterwards takes the missing row for a new one.
+  auto deleted = session.run("UPDATE " + config.schema + ".pulse SET closed_below=" + end + " WHERE coordinator='" +
+                                 config.coordinator_id + "' AND closed_below<" + end + ";DELETE FROM " + range +
+                                 ";SELECT ROW_COUNT()",
+                             3);
+  if (deleted.error) return std::move(*deleted.error);
+  const auto count = static_cast<std::uint64_t>(int_of(rows_of(deleted).rows.front()[0]));
+  return std::optional(more ? std::max(count, ports::Participant::kPurgedRowsMax) : count);
+}
+
+}  // namespace assent::participant

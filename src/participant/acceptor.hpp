@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "participant/config.hpp"
+#include "participant/session.hpp"
+#include "ports/participant.hpp"
+
+namespace assent::participant {
+
+// The acceptor that a participant's server keeps for transactions in three phases: a row for each, in the table
+// `acceptor` of Assent's schema, written by statements that commit by themselves (protocol/quorum.hpp has the rules).
+// The tests and the writing are one statement each, so the server makes them atomic.
+
+/// One question, at any ballot, by whoever asks.
+std::variant<ports::AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Config& config,
+                                                           const ports::AcceptorQuestion& question);
+
+// Many pre-commits at once, which only the coordinator that owns the transactions may send: in one packet,
+// and where some of them were there before, another one to see what they say.
+
+std::string pre_commit_statement(const Config& config, std::span<const ports::AcceptorQuestion> questions);
+std::string rows_statement(const Config& config, std::span<const ports::AcceptorQuestion> questions);
+/// By question, from the rows that rows_statement() brought.
+std::vector<ports::AcceptorAnswer> answers_from(std::span<const ports::AcceptorQuestion> questions, const Rows& rows);
+/// To a pre-commit that made its row.
+ports::AcceptorAnswer newly_accepted();
+
+/// As ports::Participant::find_rows() says.
+std::variant<std::optional<ports::TransactionRows>, SqlError> find_rows(Session& session, const Config& config,
+                                                                        const protocol::Xid& xid);
+
+/// As ports::Participant::close_acceptor() says. Nothing: a row names another participant.
+std::variant<std::optional<std::uint64_t>, SqlError> close_acceptor(Session& session, const Config& config,
+                                                                    const std::string& from, const std::string& to,
+                                                                    const std::vector<std::string>& known);
+
+}  // namespace assent::participant
