@@ -27,7 +27,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTick{10};
 constexpr milliseconds kProgressEvery{1'000};
 /// A coordinator that lives leaves a sign of life every second.
-constexpr milliseconds kSilentAtLeast{5'000};
+constexpr milliseconds kSilentAtLeast{3'000};
 
 /// One transaction, as it is told.
 struct Row {

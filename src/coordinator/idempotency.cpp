@@ -73,6 +73,18 @@ void IdempotencyIndex::finish(const std::string& key, const TransactionResult& r
   for (const auto& done : waiting) done(result);
 }
 
+void IdempotencyIndex::amend(const std::string& key, const std::string& gtrid, Outcome outcome) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.gtrid != gtrid || !found->second.result) return;
+  auto& result = *found->second.result;
+  if (result.outcome != Outcome::unknown) return;
+  result.outcome = outcome;
+  result.settled = true;
+  const auto state = outcome == Outcome::committed ? BranchState::committed : BranchState::rolled_back;
+  for (auto& branch : result.branches) branch.state = state;
+}
+
 void IdempotencyIndex::abandon(const std::string& key, const Error& error) {
   std::vector<SubmitDone> waiting;
   {

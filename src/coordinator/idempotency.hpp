@@ -40,6 +40,8 @@ class IdempotencyIndex {
   Claim claim(const std::string& key, std::uint64_t fingerprint, const SubmitDone& done);
 
   void finish(const std::string& key, const TransactionResult& result);
+  /// An outcome that was given as unknown has become known. Of no effect otherwise.
+  void amend(const std::string& key, const std::string& gtrid, Outcome outcome);
   /// It was never run: the key is free again, and whoever attached gets the error.
   void abandon(const std::string& key, const Error& error);
 

@@ -136,6 +136,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid
       rules_(protocol::resume_undecided(std::vector<bool>(places.size()), std::vector<bool>(places.size()), false)),
       driving_(false),
       queued_(false),
+      deadline_told_(true),
       to_terminate_(true),
       answered_(true) {
   for (const auto& place : places) {
@@ -370,6 +371,8 @@ void LiveTransaction::tell_ended() {
     wake_at_ = base::SteadyTime::max().time_since_epoch().count();
     last = status_locked();
   }
+  // Its client may have been answered before the acceptors were heard.
+  if (!key_.empty() && last.outcome) house_->keys.amend(key_, gtrid_, *last.outcome);
   house_->registry.ended(gtrid_, std::move(last));
 }
 

@@ -207,6 +207,7 @@ void LiveTransaction::on_quorum(std::optional<protocol::Value> decided) {
     proposer_.reset();
     set_wake_at_locked();
     terminated = rules_.phase == protocol::Phase::terminating;
+    if (decided) outcome_ = *decided == protocol::Value::commit ? Outcome::committed : Outcome::rolled_back;
     if (decided == protocol::Value::rollback) {
       note_cause_locked("its acceptors had nothing accepted when somebody finished it in this coordinator's place",
                         true);

@@ -73,6 +73,22 @@ TEST(Idempotency, WhatTheLogHasOfThreePhasesCountsAsRunning) {
   EXPECT_EQ(told, "3pc");
 }
 
+TEST(Idempotency, AnOutcomeThatWasUnknownIsAmendedAndNoOther) {
+  IdempotencyIndex index(10);
+  for (const auto* key : {"unknown", "known"}) {
+    index.claim(key, 1, kNobody);
+    index.set_gtrid(key, "g");
+    auto result = committed("g");
+    if (key == std::string("unknown")) result.outcome = Outcome::unknown;
+    index.finish(key, result);
+    index.amend(key, "another", Outcome::rolled_back);
+    index.amend(key, "g", Outcome::rolled_back);
+  }
+  EXPECT_EQ(index.find("unknown")->outcome, Outcome::rolled_back);
+  EXPECT_EQ(index.find("unknown")->branches[0].state, BranchState::rolled_back);
+  EXPECT_EQ(index.find("known")->outcome, Outcome::committed);
+}
+
 TEST(Idempotency, WhatWasNeverRunFreesItsKey) {
   IdempotencyIndex index(10);
   index.claim("k", 1, kNobody);
