@@ -53,19 +53,25 @@ Status Coordinator::Impl::start() {
   ASSENT_FAILPOINT(recovery_resumed);
 
   const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
+  const auto beginning = protocol::gtrid_range_bound(settings_.coordinator_id, 0, 0);
+  log_begins_ = protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch, 0);
   std::vector<std::string> names;
   for (const auto* participant : participants_) names.push_back(participant->name());
   for (auto* participant : participants_) {
     sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch, epoch_, *participant));
-    // Older proofs belong to a log that is gone, and may be the only evidence of what it decided.
-    proof_purgers_.push_back(std::make_shared<Purger>(
-        protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch, 0),
-        [participant](std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) {
-          participant->purge_proofs(std::move(from), std::move(to), std::move(done));
-        },
-        house_->proof_rows_purged));
+    const auto purge_proofs = [&](const std::string& from, std::optional<Protocol> only) {
+      return std::make_shared<Purger>(
+          from,
+          [participant, only](std::string after, std::string to, ports::Done<Result<std::uint64_t>> done) {
+            participant->purge_proofs(std::move(after), std::move(to), only, std::move(done));
+          },
+          house_->proof_rows_purged);
+    };
+    // Older proofs belong to a log that is gone, and may be the only evidence of what it decided, in two phases.
+    proof_purgers_.push_back(purge_proofs(log_begins_, std::nullopt));
+    old_proof_purgers_.push_back(purge_proofs(beginning, Protocol::three_phase));
     acceptor_purgers_.push_back(std::make_shared<Purger>(
-        protocol::gtrid_range_bound(settings_.coordinator_id, 0, 0),
+        beginning,
         [participant, names](std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) {
           participant->close_acceptor(std::move(from), std::move(to), names, std::move(done));
         },
@@ -274,6 +280,7 @@ void Coordinator::Impl::purge() {
                                                      [](const auto& sweeper) { return sweeper->past_is_settled(); });
   if (!past_is_settled_) return;
   for (const auto& purger : acceptor_purgers_) purger->purge_below(bound);
+  for (const auto& purger : old_proof_purgers_) purger->purge_below(std::min(bound, log_begins_));
 }
 
 std::size_t Coordinator::Impl::unanswered() const {

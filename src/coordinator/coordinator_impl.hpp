@@ -72,7 +72,9 @@ class Coordinator::Impl {
   std::vector<std::shared_ptr<Sweeper>> sweepers_;  ///< By participant.
   std::vector<std::shared_ptr<Purger>> proof_purgers_;
   std::vector<std::shared_ptr<Purger>> acceptor_purgers_;
-  bool past_is_settled_ = false;  ///< Everywhere. The caretaker's.
+  std::vector<std::shared_ptr<Purger>> old_proof_purgers_;  ///< Of three phases, from before this log.
+  std::string log_begins_;                                  ///< At this gtrid.
+  bool past_is_settled_ = false;                            ///< Everywhere. The caretaker's.
 
   std::mutex caretaker_mutex_;
   std::condition_variable caretaker_wake_;

@@ -14,7 +14,11 @@ static_assert(ports::Participant::kPurgedRowsMax % kRowsPerDelete == 0);
 }  // namespace
 
 std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config& config, const std::string& from,
-                                                  const std::string& to) {
+                                                  const std::string& to, std::optional<Protocol> only) {
+  // A gtrid's last letter is its protocol.
+  const std::string of_it = !only                            ? ""
+                            : *only == Protocol::three_phase ? " AND gtrid LIKE '%.3'"
+                                                             : " AND gtrid LIKE '%.2'";
   const auto prefix = config.coordinator_id + ".";
   const auto prefix_end = config.coordinator_id + "/";  // the byte after the point
   const auto low = std::max(from, prefix);
@@ -23,7 +27,7 @@ std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config
   for (auto after = low; after < high && purged < ports::Participant::kPurgedRowsMax;) {
     const auto found = session.run(
         "SELECT gtrid,branch FROM " + config.schema + ".proof WHERE gtrid>=" + quoted(session, after) + " AND gtrid<" +
-        quoted(session, high) + " ORDER BY gtrid,branch LIMIT " + std::to_string(kRowsPerDelete));
+        quoted(session, high) + of_it + " ORDER BY gtrid,branch LIMIT " + std::to_string(kRowsPerDelete));
     if (found.error) return *found.error;
     const auto& rows = found.answers.front().rows->rows;
     if (rows.empty()) break;

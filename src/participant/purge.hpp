@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
+#include "assent/transaction.hpp"
 #include "participant/config.hpp"
 #include "participant/session.hpp"
 
@@ -13,6 +15,6 @@ namespace assent::participant {
 /// coordinator's. Never waits for a running branch's row, whatever lies beside the range: the keys are read without
 /// locks, and each is deleted by its whole key. (A DELETE over the range itself would lock the first row behind it.)
 std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config& config, const std::string& from,
-                                                  const std::string& to);
+                                                  const std::string& to, std::optional<Protocol> only);
 
 }  // namespace assent::participant

@@ -149,7 +149,9 @@ class Participant {
 
   /// Deletes this coordinator's proof rows with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of them. Gives how
   /// many were deleted: when fewer than that, none is left in the range.
-  virtual void purge_proofs(std::string from, std::string to, Done<Result<std::uint64_t>> done) = 0;
+  /// Of one protocol only, where one is named.
+  virtual void purge_proofs(std::string from, std::string to, std::optional<Protocol> only,
+                            Done<Result<std::uint64_t>> done) = 0;
 
   /// Asks the acceptor that is kept here. What it grants is durable. An error, retryable, means that nobody knows
   /// whether it was asked. Questions at the coordinator's ballot share one write; nobody but the coordinator that made

@@ -50,6 +50,7 @@ constexpr const char* kEpilogue = R"(
 Examples:
   crash_soak --kills 30                          MariaDB and MySQL, coordinator and servers
   crash_soak --kills 500 --kill coordinator --servers mysql --record told.jsonl
+  crash_soak --kills 200 --protocol 3pc          a third of the coordinators come back without their log
   crash_soak --kills 30 --seed 4711 --json       the same kills as the run that printed this seed
 
 The seed repeats the choices (what is killed, when, and what the clients transfer), not how they fall together.
@@ -63,6 +64,7 @@ struct Arguments {
   SoakOptions soak;
   std::string servers;
   std::string kill;
+  std::string protocol;
   bool json = false;
 };
 
@@ -84,6 +86,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
   add("kill", po::value(&arguments.kill)->default_value("both")->value_name("WHAT"), "coordinator, server or both");
   add("servers", po::value(&arguments.servers)->default_value("mixed")->value_name("KIND"),
       "mariadb, mysql or mixed: two servers");
+  add("protocol", po::value(&arguments.protocol)->default_value("2pc")->value_name("NAME"),
+      "2pc, or 3pc: then a third of the coordinators that are killed lose their log as well");
   add("seed", po::value(&arguments.soak.seed)->value_name("N"), "of all random choices; any, unless given");
   add("clients", po::value(&arguments.soak.clients)->default_value(16)->value_name("N"), "transfers at once");
   add("settle-bound-ms", po::value(&settle_bound_ms)->default_value(2000)->value_name("MS"),
@@ -111,6 +115,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
   arguments.soak.settle_bound = std::chrono::milliseconds(settle_bound_ms);
   check(arguments.servers == "mariadb" || arguments.servers == "mysql" || arguments.servers == "mixed",
         "--servers takes mariadb, mysql or mixed");
+  check(arguments.protocol == "2pc" || arguments.protocol == "3pc", "--protocol takes 2pc or 3pc");
+  arguments.soak.three_phase = arguments.protocol == "3pc";
   if (arguments.kill == "coordinator") {
     arguments.soak.kill = Victim::coordinator;
   } else if (arguments.kill == "server") {

@@ -47,6 +47,11 @@ const Steps kStartSteps = {"log_read",     "log_last_batch_rewritten", "log_read
 const Steps kStartPackets = {"control:SET SESSION", "assent.coordinator", "control:XA RECOVER", "control:KILL",
                              "DELETE FROM assent.session"};
 
+/// In three phases.
+const Steps kPreCommitSteps = {"pre_commit_unsent", "quorum_decided"};
+const Steps kAcceptorPackets = {"branches:INSERT INTO assent.acceptor", "control:INSERT IGNORE INTO assent.pulse",
+                                "SELECT acceptor,promised", "DELETE FROM assent.acceptor"};
+
 const Steps kTornSteps = {"log_torn_end_kept", "log_torn_end_cut"};
 const Steps kHazardSteps = {"hazard_unlogged", "hazard_logged"};
 
@@ -112,7 +117,7 @@ class KillTest : public CrashTest {
       for (int i = 0; i < 2; ++i) {
         const auto number = ++orphans_;
         // Of no account that a teller may want.
-        prepare_by_hand(*server, orphan_gtrid(1, number),
+        prepare_by_hand(*server, orphan_gtrid(1, number, protocol_),
                         "INSERT INTO accounts VALUES (" + std::to_string(kAccounts + number) + ",1,'')");
       }
     }
@@ -185,6 +190,14 @@ class KillTest : public CrashTest {
     close_and_audit();
   }
 
+  void use_three_phases() {
+    daemon_.options().more_json += R"(, "transactions": {"protocol": "3pc"})";
+    protocol_ = Protocol::three_phase;
+    EXPECT_EQ(daemon_.terminate(), 0);
+    start();
+  }
+
+  Protocol protocol_ = Protocol::two_phase;
   std::size_t said_before_ = 0;
   std::unique_ptr<Tellers> tellers_;
   std::unique_ptr<Traffic> traffic_;
@@ -198,6 +211,18 @@ TEST_P(KillTest, AtAnyStepOfTheLogNothingIsLost) {
 
 TEST_P(KillTest, AtAnyStepOfATransactionNothingIsLost) {
   die_at_each(kTransactionSteps);
+}
+
+TEST_P(KillTest, AtAnyStepOfThreePhasesNothingIsLost) {
+  use_three_phases();
+  auto steps = both_ends_of(kAcceptorPackets);
+  for (const auto* more : {&kPreCommitSteps, &kTransactionSteps}) steps.insert(steps.end(), more->begin(), more->end());
+  die_at_each(steps);
+}
+
+TEST_P(KillTest, AnyPacketToAnAcceptorLostOnTheWayIsAskedAgain) {
+  use_three_phases();
+  fail_at_each(both_ends_of(kAcceptorPackets));
 }
 
 TEST_P(KillTest, AroundAnyPacketOfABranchNothingIsLost) {
@@ -323,7 +348,7 @@ TEST_P(KillTest, AroundTheLoggingOfAHazardItIsKept) {
 TEST_P(KillTest, EachFailpointHasATestThatComesByIt) {
   std::set<std::string> tested;
   for (const auto& steps : {kLogSteps, kTransactionSteps, both_ends_of(kBranchPackets), kCaretakerSteps, kStartSteps,
-                            kTornSteps, kHazardSteps}) {
+                            kPreCommitSteps, kTornSteps, kHazardSteps}) {
     for (const auto& step : steps) tested.insert(point_of(step));
   }
   std::set<std::string> all;

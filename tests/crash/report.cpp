@@ -61,6 +61,8 @@ std::string report_text(const SoakOptions& options, const RunLabels& labels, con
   text += "settled, ms                 kills      p50      p99      max\n";
   for (const auto& [victim, values] : report.settle_ms) text += row(to_string(victim), spread_of(values));
   text += row("all", all_of(report));
+  if (options.three_phase)
+    text += formatted("  in three phases; %d of the coordinators lost their log\n", report.logs_lost);
   text += formatted("  %d kills left transactions in doubt, %llu in all\n\ntransfers\n", report.kills_leaving_doubt,
                     static_cast<unsigned long long>(report.left_in_doubt));
   for (std::size_t i = report.transfers.size(); i-- > 0;) {
@@ -91,6 +93,8 @@ std::string report_json(const SoakOptions& options, const RunLabels& labels, con
   nlohmann::ordered_json json = {
       {"servers", labels.servers},
       {"kill", labels.kill},
+      {"protocol", options.three_phase ? "3pc" : "2pc"},
+      {"logs_lost", report.logs_lost},
       {"seed", options.seed},
       {"clients", options.clients},
       {"seconds", report.seconds},

@@ -47,6 +47,7 @@ struct Soak::Plan {
   Victim victim = Victim::coordinator;
   std::size_t place = 0;
   bool coordinator_first = false;
+  bool lose_log = false;
   std::chrono::milliseconds pause{0};
 };
 
@@ -62,7 +63,9 @@ Soak::Soak(SoakOptions options, Servers& servers, std::function<bool()> interrup
       interrupted_(std::move(interrupted)),
       bank_({.database = "soak", .places = places_of(servers), .accounts = options_.accounts}),
       record_(options_.record_path),
-      daemon_({.coordinator_id = kCoordinator, .participants = bank_.participants(), .more_json = ""}),
+      daemon_({.coordinator_id = kCoordinator,
+               .participants = bank_.participants(),
+               .more_json = options_.three_phase ? R"("transactions": {"protocol": "3pc"})" : ""}),
       watch_(bank_.places(), kCoordinator),
       random_(options_.seed) {}
 
@@ -85,6 +88,7 @@ Soak::Plan Soak::plan() {
   plan.victim = options_.kill == Victim::both ? any : options_.kill;
   plan.place = draw(bank_.places().size());
   plan.coordinator_first = draw(2) == 0;
+  plan.lose_log = draw(3) == 0 && options_.three_phase;
   plan.pause = std::chrono::milliseconds(kPauseMinMs + draw(kPauseMaxMs - kPauseMinMs + 1));
   return plan;
 }
@@ -93,7 +97,7 @@ SoakReport Soak::run() {
   const auto started = Clock::now();
   tellers_ = std::make_unique<Tellers>(
       bank_, record_, [this] { return port_.load(); },
-      Tellers::Options{.clients = options_.clients, .seed = options_.seed});
+      Tellers::Options{.clients = options_.clients, .seed = options_.seed, .keys_last = !options_.three_phase});
   try {
     attempt([this] { kill_all(); });
   } catch (const Interrupted&) {
@@ -139,17 +143,25 @@ Soak::Crash Soak::kill(int number, const Plan& plan) {
               (plan.victim == Victim::coordinator ? "" : " " + bank_.places()[plan.place].participant) + ")";
   log_event(what);
   switch (plan.victim) {
-    case Victim::coordinator: return {plan.victim, std::move(what), kill_coordinator()};
+    case Victim::coordinator: return {plan.victim, std::move(what), kill_coordinator(plan.lose_log)};
     case Victim::server: return {plan.victim, std::move(what), kill_server(plan.place)};
     case Victim::both: break;
   }
-  return {plan.victim, std::move(what), kill_both(plan.place, plan.coordinator_first)};
+  return {plan.victim, std::move(what), kill_both(plan.place, plan.coordinator_first, plan.lose_log)};
 }
 
-Settling Soak::kill_coordinator() {
-  const auto ended = epoch_;
+void Soak::kill_daemon(bool lose_log) {
   serving_ = false;
   daemon_.kill_9();
+  if (!lose_log) return;
+  ++report_.logs_lost;
+  log_event("its log is deleted");
+  std::filesystem::remove_all(daemon_.log_folder());
+}
+
+Settling Soak::kill_coordinator(bool lose_log) {
+  const auto ended = epoch_;
+  kill_daemon(lose_log);
   note_doubt(listed_at_all());
   const auto since = Clock::now();
   launch();
@@ -164,11 +176,10 @@ Settling Soak::kill_server(std::size_t place) {
   return {watch_, since, [found](const std::string& gtrid) { return found.contains(gtrid); }};
 }
 
-Settling Soak::kill_both(std::size_t place, bool coordinator_first) {
+Settling Soak::kill_both(std::size_t place, bool coordinator_first, bool lose_log) {
   const auto ended = epoch_;
-  serving_ = false;
   sigkill(place);
-  daemon_.kill_9();
+  kill_daemon(lose_log);
   if (coordinator_first) {
     launch();
     const auto found = restart(place);

@@ -39,6 +39,7 @@ struct SoakOptions {
   Victim kill = Victim::both;  ///< `both`: for each kill any of the three.
   int clients = 16;
   int accounts = 1000;
+  bool three_phase = false;  ///< And each third kill of the coordinator takes its log along.
   std::chrono::milliseconds settle_bound{2000};
   std::string record_path;
 };
@@ -48,6 +49,7 @@ struct SoakReport {
   bool interrupted = false;
   std::map<Victim, std::vector<std::int64_t>> settle_ms;  ///< One for each kill that settled.
   std::map<Victim, int> kills;
+  int logs_lost = 0;                ///< With the coordinator.
   int kills_leaving_doubt = 0;      ///< That left any transaction in doubt.
   std::uint64_t left_in_doubt = 0;  ///< Transactions, over all kills.
   std::vector<std::string> events;  ///< Each kill with its time and what came of it.
@@ -83,9 +85,10 @@ class Soak {
   Plan plan();
   void kill_all();
   Crash kill(int number, const Plan& plan);
-  Settling kill_coordinator();
+  Settling kill_coordinator(bool lose_log);
   Settling kill_server(std::size_t place);
-  Settling kill_both(std::size_t place, bool coordinator_first);
+  Settling kill_both(std::size_t place, bool coordinator_first, bool lose_log);
+  void kill_daemon(bool lose_log);
   /// Notes what a kill has left in doubt.
   void note_doubt(const std::set<std::string>& gtrids);
   std::set<std::string> listed_at_all();

@@ -44,12 +44,12 @@ void CrashTest::kill_branch_connections(const Server& server) {
   EXPECT_TRUE(eventually([&] { return branch_connections(sql).empty(); }));
 }
 
-std::string CrashTest::orphan_gtrid(std::uint32_t epoch, std::uint64_t number) const {
+std::string CrashTest::orphan_gtrid(std::uint32_t epoch, std::uint64_t number, Protocol protocol) const {
   return protocol::format_gtrid({.coordinator = database_,
                                  .epoch = epoch,
                                  .sequence = (std::uint64_t{1} << 40) + number,
                                  .random = 0x0123456789abcdef,
-                                 .protocol = Protocol::two_phase});
+                                 .protocol = protocol});
 }
 
 std::string CrashTest::xid_at(const Server& server, const std::string& gtrid) const {

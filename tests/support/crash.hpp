@@ -31,8 +31,8 @@ class CrashTest : public PairTest {
   /// Ends these connections and waits until they have left.
   void kill_branch_connections(const Server& server);
 
-  /// `coordinator.epoch.sequence.random.2` of this test's coordinator, with a sequence that it does not reach.
-  std::string orphan_gtrid(std::uint32_t epoch, std::uint64_t number) const;
+  /// `coordinator.epoch.sequence.random.protocol` of this test's coordinator, with a sequence that it does not reach.
+  std::string orphan_gtrid(std::uint32_t epoch, std::uint64_t number, Protocol protocol = Protocol::two_phase) const;
   /// An XID in SQL: branch 1 (east) or 2 (west) of a transaction over both.
   std::string xid_at(const Server& server, const std::string& gtrid) const;
   /// Prepares by hand what Assent would have: a branch with this statement. With or without its proof row.

@@ -56,7 +56,8 @@ class BlockingParticipant {
     return call<Result<std::vector<ports::ListedXid>>>([&](auto done) { port_->scan(std::move(done)); }).get();
   }
   Result<std::uint64_t> purge(const std::string& from, const std::string& to) {
-    return call<Result<std::uint64_t>>([&](auto done) { port_->purge_proofs(from, to, std::move(done)); }).get();
+    return call<Result<std::uint64_t>>([&](auto done) { port_->purge_proofs(from, to, std::nullopt, std::move(done)); })
+        .get();
   }
 
  private:

@@ -124,7 +124,7 @@ bool Tellers::ask_once(Told& told, std::uint32_t submitted_in) {
   }
   if (status.error().code != Errc::not_found) return false;
   // A later run of the coordinator knows the keys of all that was committed. By gtrid it need not know it any more.
-  if (key.empty() || line->epoch <= submitted_in) return true;
+  if (key.empty() || line->epoch <= submitted_in || !options_.keys_last) return true;
   told.outcome = Told::Outcome::rolled_back;
   told.settled = false;
   record_.tell(told, "status: its key is not known in a later epoch");

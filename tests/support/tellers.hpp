@@ -24,6 +24,7 @@ class Tellers {
     int clients = 4;
     std::uint64_t seed = 1;
     std::int64_t amount_max = 5;
+    bool keys_last = true;  ///< Not when the coordinator loses its log: then a key that is not known says nothing.
   };
 
   /// `port`: where the coordinator listens now; called by all clients at once. Everything must outlive the tellers.
