@@ -69,7 +69,9 @@ namespace assent::base {
   X(without_doubt_of_nota, true)     /* an unknown XID: taken for committed */                 \
   X(without_doubt_of_other_ok, true) /* OK on a session that is not the owner: taken for it */ \
   X(without_sweeper, true)                                                                     \
-  X(without_decision_first, true) /* the first branch commits before the decision is logged */
+  X(without_decision_first, true) /* the first branch commits before the decision is logged */ \
+  X(without_promise_test, true)   /* acceptors accept a pre-commit whatever they promised */   \
+  X(without_quorum_rule, true)    /* orphans in three phases are presumed aborted */
 
 enum class Failpoint {
 #define ASSENT_FAILPOINT_ENUMERATOR(name, fails) name,

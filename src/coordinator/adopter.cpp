@@ -61,9 +61,12 @@ void Adopter::look() {
       spdlog::info("coordinator '{}' gives signs of life again", coordinator_id_);
     }
   }
-  if (!silent) return;
+  // It finishes the rest itself, and what it has settled cannot be looked up any more.
+  if (!silent) return recoverer_.let_go();
   const auto left = recoverer_.look();
-  for (const auto& [gtrid, why] : recoverer_.take_up(left)) spdlog::critical("{}: cannot be finished: {}", gtrid, why);
+  for (const auto& [gtrid, why] : recoverer_.take_up(left)) {
+    if (complained_.insert(gtrid).second) spdlog::critical("{}: cannot be finished: {}", gtrid, why);
+  }
 }
 
 bool Adopter::wait(std::chrono::milliseconds time) {

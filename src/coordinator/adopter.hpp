@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,7 +36,9 @@ class Adopter {
   const std::chrono::milliseconds after_silent_;
   const std::vector<ports::Participant*> participants_;
   Recoverer recoverer_;
-  bool silent_ = false;  ///< It was when it was last looked for. The thread's own.
+  // The thread's own.
+  bool silent_ = false;               ///< It was when it was last looked for.
+  std::set<std::string> complained_;  ///< Gtrids.
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -55,8 +55,6 @@ Status Coordinator::Impl::start() {
   const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
   const auto beginning = protocol::gtrid_range_bound(settings_.coordinator_id, 0, 0);
   log_begins_ = protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch, 0);
-  std::vector<std::string> names;
-  for (const auto* participant : participants_) names.push_back(participant->name());
   for (auto* participant : participants_) {
     sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch, epoch_, *participant));
     const auto purge_proofs = [&](const std::string& from, std::optional<Protocol> only) {
@@ -72,12 +70,11 @@ Status Coordinator::Impl::start() {
     old_proof_purgers_.push_back(purge_proofs(beginning, Protocol::three_phase));
     acceptor_purgers_.push_back(std::make_shared<Purger>(
         beginning,
-        [participant, names](std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) {
-          participant->close_acceptor(std::move(from), std::move(to), names, std::move(done));
+        [participant](std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) {
+          participant->close_acceptor(std::move(from), std::move(to), std::move(done));
         },
         house_->acceptor_rows_purged));
   }
-  caretaker_ = std::thread([this] { caretake(); });
   for (auto* participant : participants_) {
     participant->enrol(recovered_.log_id, epoch_, [this, participant] {
       const std::lock_guard lock(caretaker_mutex_);
@@ -85,6 +82,8 @@ Status Coordinator::Impl::start() {
       caretaker_wake_.notify_one();
     });
   }
+  // Now, so that nobody sweeps before the sessions of earlier processes are ended.
+  caretaker_ = std::thread([this] { caretake(); });
   state_ = State::serving;
   spdlog::info("coordinator '{}' serves in epoch {}; {} decided transactions to finish", settings_.coordinator_id,
                epoch_, recovered_.live.size());
@@ -126,23 +125,15 @@ Status Coordinator::Impl::resume_decided() {
       // Its outcome is known, or the key stands for a later one by now.
       if (decision.decision.protocol == Protocol::three_phase) decision.decision.idempotency_key.clear();
     }
-    std::vector<Place> places;
-    for (const auto& name : decision.decision.participants) {
-      const auto found = house_->places.find(name);
-      if (found == house_->places.end()) {
-        return Error{Errc::conflict,
-                     "the log holds the committed transaction " + gtrid + " with a branch at participant '" + name +
-                         "', which the configuration does not name: add it back until the transaction has ended",
-                     false};
-      }
-      places.push_back(found->second);
-    }
+    auto places = house_->places_of({decision.decision.participants, decision.decision.acceptors});
+    if (!places.ok())
+      return Error{Errc::conflict, "transaction " + gtrid + " of the log: " + places.error().what, false};
     for (const auto& [branch, hazard] : decision.hazards) {
       spdlog::critical("HAZARD {}: branch {} at '{}' is still open since an earlier run: {}", gtrid, branch,
                        decision.decision.participants[branch - 1U], hazard.reason);
     }
     house_->registry.insert(
-        std::make_shared<LiveTransaction>(house_, decision, std::move(places), settings_.default_timeout), true);
+        std::make_shared<LiveTransaction>(house_, decision, std::move(*places), settings_.default_timeout), true);
   }
   return Ok{};
 }
@@ -259,6 +250,9 @@ void Coordinator::Impl::caretake() {
 }
 
 void Coordinator::Impl::purge() {
+  // Before anything of this epoch is closed it must be known that nothing an earlier one has pre-committed is left.
+  past_is_settled_ = past_is_settled_ || std::all_of(sweepers_.begin(), sweepers_.end(),
+                                                     [](const auto& sweeper) { return sweeper->past_is_settled(); });
   std::uint32_t epoch = epoch_;
   std::uint64_t sequence = 0;
   {
@@ -275,10 +269,8 @@ void Coordinator::Impl::purge() {
   }
   const auto bound = protocol::gtrid_range_bound(settings_.coordinator_id, epoch, sequence);
   for (const auto& purger : proof_purgers_) purger->purge_below(bound);
-  // Not before it is known that nothing an earlier epoch has pre-committed is left anywhere.
-  past_is_settled_ = past_is_settled_ || std::all_of(sweepers_.begin(), sweepers_.end(),
-                                                     [](const auto& sweeper) { return sweeper->past_is_settled(); });
   if (!past_is_settled_) return;
+  house_->registry.closed_below(bound);
   for (const auto& purger : acceptor_purgers_) purger->purge_below(bound);
   for (const auto& purger : old_proof_purgers_) purger->purge_below(std::min(bound, log_begins_));
 }

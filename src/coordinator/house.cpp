@@ -1,6 +1,7 @@
 #include "coordinator/house.hpp"
 
 #include "base/check.hpp"
+#include "protocol/quorum.hpp"
 
 namespace assent::coordinator {
 namespace {
@@ -9,6 +10,34 @@ namespace {
 constexpr std::size_t kRecentMax = 10'000;
 
 }  // namespace
+
+Result<std::vector<Place>> House::places_of(const protocol::Members& members) const {
+  const auto missing_one = [](const std::string& role, const std::string& name) {
+    return Error{Errc::conflict,
+                 "it has " + role + " '" + name +
+                     "', which the configuration does not name: add it back until the transaction has ended",
+                 false};
+  };
+  std::vector<Place> branches;
+  for (const auto& name : members.participants) {
+    const auto found = places.find(name);
+    if (found == places.end()) return missing_one("a branch at participant", name);
+    branches.push_back(found->second);
+  }
+  std::size_t known = 0;
+  std::string missing;
+  for (const auto& name : members.acceptors) {
+    if (places.contains(name)) {
+      ++known;
+    } else {
+      missing = name;
+    }
+  }
+  if (!members.acceptors.empty() && known < protocol::majority_of(members.acceptors.size())) {
+    return missing_one("the acceptor", missing);
+  }
+  return branches;
+}
 
 std::shared_ptr<House> make_house(ports::DecisionLog& log, const std::vector<ports::Participant*>& participants,
                                   std::size_t live_max, std::size_t keys_max) {

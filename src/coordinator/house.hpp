@@ -45,6 +45,9 @@ struct House {
   std::map<std::string, Place> places;  ///< By the participant's name.
   std::function<void(Rerun)> rerun;
 
+  /// Of the participants, by branch. An error when one of them, or a majority of the acceptors, is not known.
+  Result<std::vector<Place>> places_of(const protocol::Members& members) const;
+
   // Notified at every answer, for whoever waits for the last one.
   std::mutex answered_mutex{};
   std::condition_variable answered_wake{};

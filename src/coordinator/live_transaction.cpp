@@ -89,7 +89,8 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
       driving_(false),
       queued_(false),
       to_terminate_(protocol_ == Protocol::three_phase),
-      answered_(true) {
+      // Clients may be waiting by its key.
+      answered_(!to_terminate_ || key_.empty()) {
   for (const auto& place : places) {
     runs_.push_back({.place = place, .statements = {}, .detail = "decided before this start", .voted = true});
   }
@@ -106,18 +107,9 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
 
 Result<std::shared_ptr<LiveTransaction>> LiveTransaction::left_behind(std::shared_ptr<House> house, std::string gtrid,
                                                                       protocol::Members members) {
-  std::vector<Place> places;
-  for (const auto& name : members.participants) {
-    const auto found = house->places.find(name);
-    if (found == house->places.end()) {
-      return Error{Errc::conflict,
-                   "it has a branch at participant '" + name +
-                       "', which the configuration does not name: add it back until the transaction has ended",
-                   false};
-    }
-    places.push_back(found->second);
-  }
-  return std::make_shared<LiveTransaction>(std::move(house), std::move(gtrid), std::move(members), std::move(places));
+  auto places = house->places_of(members);
+  if (!places.ok()) return std::move(places).error();
+  return std::make_shared<LiveTransaction>(std::move(house), std::move(gtrid), std::move(members), std::move(*places));
 }
 
 LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid, protocol::Members members,

@@ -102,7 +102,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void run(const protocol::LogRolledBack&);
   void append_end(ports::LogRecord end);
   std::shared_ptr<Proposer> make_proposer();
-  void on_quorum(std::optional<protocol::Value> decided);
+  void on_quorum(Proposer::Outcome outcome);
 
   protocol::Xid xid(protocol::BranchIndex branch) const;
   std::uint16_t number(protocol::BranchIndex branch) const { return static_cast<std::uint16_t>(branch + 1); }
@@ -144,6 +144,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::optional<Outcome> outcome_;
   SubmitDone done_;
   std::shared_ptr<Admission::Ticket> ticket_;
+  std::optional<Outcome> decided_;      ///< By its acceptors, whatever its client was answered before.
   bool to_terminate_ = false;           ///< Brought back, and nobody has asked its acceptors yet.
   std::shared_ptr<Proposer> proposer_;  ///< While its acceptors are asked.
 

@@ -189,40 +189,46 @@ std::shared_ptr<Proposer> LiveTransaction::make_proposer() {
     const auto found = house_->places.find(name);
     acceptors.asked.push_back(found == house_->places.end() ? nullptr : found->second.participant);
   }
-  auto made = std::make_shared<Proposer>(std::move(acceptors),
-                                         [weak = weak_from_this()](std::optional<protocol::Value> decided) {
-                                           if (const auto self = weak.lock()) self->on_quorum(decided);
-                                         });
+  auto made = std::make_shared<Proposer>(std::move(acceptors), [weak = weak_from_this()](Proposer::Outcome outcome) {
+    if (const auto self = weak.lock()) self->on_quorum(outcome);
+  });
   const std::lock_guard lock(mutex_);
   proposer_ = made;
   set_wake_at_locked();
   return made;
 }
 
-void LiveTransaction::on_quorum(std::optional<protocol::Value> decided) {
+void LiveTransaction::on_quorum(Proposer::Outcome outcome) {
   ASSENT_FAILPOINT(quorum_decided);
+  const bool commits = outcome == Proposer::Outcome::commit;
+  const bool decided = commits || outcome == Proposer::Outcome::rollback;
   bool terminated = false;
   {
     const std::lock_guard lock(mutex_);
     proposer_.reset();
     set_wake_at_locked();
     terminated = rules_.phase == protocol::Phase::terminating;
-    if (decided) outcome_ = *decided == protocol::Value::commit ? Outcome::committed : Outcome::rolled_back;
-    if (decided == protocol::Value::rollback) {
-      note_cause_locked("its acceptors had nothing accepted when somebody finished it in this coordinator's place",
+    if (decided) decided_ = commits ? Outcome::committed : Outcome::rolled_back;
+    if (decided && !commits) {
+      note_cause_locked("its acceptors had accepted nothing when somebody finished it in this coordinator's place",
                         true);
     }
   }
-  if (!decided) {
-    ++house_->pre_commits_outbid;
-    return post(protocol::Outbid{});
+  switch (outcome) {
+    case Proposer::Outcome::outbid: ++house_->pre_commits_outbid; return post(protocol::Outbid{});
+    case Proposer::Outcome::over:
+      spdlog::warn("{}: a majority of its acceptors says that every branch is settled; its outcome is not known here",
+                   gtrid_);
+      house_->registry.closed(gtrid_);
+      return post(protocol::OverElsewhere{});
+    case Proposer::Outcome::commit:
+    case Proposer::Outcome::rollback: break;
   }
-  const bool commits = *decided == protocol::Value::commit;
   if (terminated) {
     ++(commits ? house_->terminated_commit : house_->terminated_rollback);
     spdlog::info("{}: its acceptors have decided {}", gtrid_, commits ? "commit" : "rollback");
   }
-  post(protocol::QuorumDecided{*decided});
+  post(protocol::QuorumDecided{commits ? protocol::Value::commit : protocol::Value::rollback});
 }
 
 void LiveTransaction::run(const protocol::Forget&) {

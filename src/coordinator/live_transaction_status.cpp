@@ -50,7 +50,7 @@ TransactionStatus LiveTransaction::status_locked() const {
   switch (rules_.phase) {
     case protocol::Phase::committing: status.outcome = Outcome::committed; break;
     case protocol::Phase::rolling_back: status.outcome = Outcome::rolled_back; break;
-    default: status.outcome = outcome_; break;
+    default: status.outcome = decided_ ? decided_ : outcome_; break;
   }
   status.settled = rules_.phase == protocol::Phase::ended;
   status.protocol = protocol_;

@@ -33,6 +33,15 @@ Status check_log_fits(const ports::LogState& log, const std::string& coordinator
                       ", and this log is not the one that decided them (" + "it was last used on host '" + owner.host +
                       "'). " + kRestore);
     }
+    const auto unfinished = std::count_if(log.live.begin(), log.live.end(), [](const auto& one) {
+      return one.second.decision.protocol == Protocol::three_phase;
+    });
+    if (owner.log_id != log.log_id && unfinished > 0) {
+      return conflict("this log has " + std::to_string(unfinished) +
+                      " unfinished transactions in three phases, and participant '" + name +
+                      "' was used with another log of coordinator '" + coordinator_id + "' since (on host '" +
+                      owner.host + "'), which has finished them: start with that log instead");
+    }
     if (owner.log_id == log.log_id && owner.epoch > log.epoch) {
       return conflict("participant '" + name + "' has seen epoch " + std::to_string(owner.epoch) + " of coordinator '" +
                       coordinator_id + "' on host '" + owner.host + "', this log knows only " +

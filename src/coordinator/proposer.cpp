@@ -102,7 +102,7 @@ void Proposer::ask(Asking asking) {
 void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer) {
   Asking asking;
   Told told;
-  std::optional<protocol::Value> decided;
+  auto outcome = Outcome::outbid;
   {
     const std::lock_guard lock(mutex_);
     // One of an earlier ballot or phase says nothing any more.
@@ -115,25 +115,23 @@ void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>
     } else {
       state.again_at = base::SteadyClock::now() + at_random(pause_after(state.failures++));
     }
-    // Every branch was settled. One that is listed all the same was rolled back and came back with its server's
-    // restart: one that committed does not.
-    if (answer.ok() && answer->kind == Kind::closed && round_ > 0) decided = protocol::Value::rollback;
-    if (proposal_->phase == Phase::decided) decided = proposal_->value;
-    const bool outbid = !decided && (proposal_->phase == Phase::outbid || is_stuck_locked());
-    if (decided || (outbid && round_ == 0)) {
-      told = std::exchange(told_, nullptr);
-    } else if (outbid) {
+    if (const auto reached = outcome_locked(); !reached) {
+      asking = due_locked(base::SteadyClock::now());
+    } else if (*reached == Outcome::outbid && round_ > 0) {
       outbid_locked();
     } else {
-      asking = due_locked(base::SteadyClock::now());
+      outcome = *reached;
+      told = std::exchange(told_, nullptr);
     }
   }
-  if (told) return told(decided);
+  if (told) return told(outcome);
   ask(std::move(asking));
 }
 
 void Proposer::count_locked(std::size_t acceptor, const ports::AcceptorAnswer& answer) {
   const bool was_promising = proposal_->phase == Phase::promising;
+  states_[acceptor].closed = answer.kind == Kind::closed;
+  states_[acceptor].empty = was_promising && answer.kind == Kind::granted && !answer.row.accepted;
   if (answer.kind != Kind::granted) {
     proposal_ = protocol::step(*proposal_, protocol::Refused{acceptor, answer.row.promised});
   } else if (was_promising) {
@@ -142,7 +140,26 @@ void Proposer::count_locked(std::size_t acceptor, const ports::AcceptorAnswer& a
     proposal_ = protocol::step(*proposal_, protocol::AcceptedBy{acceptor});
   }
   // All are asked again, those too that have not answered the first question.
-  if (was_promising && proposal_->phase == Phase::accepting) states_.assign(states_.size(), {});
+  if (was_promising && proposal_->phase == Phase::accepting) {
+    for (auto& state : states_)
+      state = {.asked = false, .closed = state.closed, .empty = state.empty, .failures = 0, .again_at = {}};
+  }
+}
+
+// One that has closed it may have had no part in it. But of a majority that accepted anything one is among any majority
+// that is asked, and if that has it no more, it has closed it knowing all participants: every branch was settled.
+std::optional<Proposer::Outcome> Proposer::outcome_locked() const {
+  if (proposal_->phase == Phase::decided) {
+    return proposal_->value == protocol::Value::commit ? Outcome::commit : Outcome::rollback;
+  }
+  const auto count = [this](auto which) {
+    return static_cast<std::size_t>(std::count_if(states_.begin(), states_.end(), which));
+  };
+  const auto closed = count([](const auto& one) { return one.closed; });
+  const auto without = count([](const auto& one) { return one.closed || one.empty; });
+  if (round_ > 0 && closed > 0 && without >= protocol::majority_of(states_.size())) return Outcome::over;
+  if (proposal_->phase == Phase::outbid || is_stuck_locked()) return Outcome::outbid;
+  return std::nullopt;
 }
 
 // Those who refused may grant a higher ballot, and nobody else is left to.

@@ -26,9 +26,14 @@ struct Acceptors {
 /// rivals do not outbid each other for ever. Thread safe. No lock is held while a participant or `told` is called.
 class Proposer : public std::enable_shared_from_this<Proposer> {
  public:
-  /// What they have decided; nothing when a pre-commit was outbid. Called once, on a participant's or the loop's
-  /// thread, or before the call that started it returns.
-  using Told = std::function<void(std::optional<protocol::Value>)>;
+  enum class Outcome : std::uint8_t {
+    commit,
+    rollback,
+    outbid,  ///< Of a pre-commit only.
+    over,    ///< Closed: every branch was settled, and what was decided is kept nowhere any more.
+  };
+  /// Called once, on a participant's or the loop's thread, or before the call that started it returns.
+  using Told = std::function<void(Outcome)>;
 
   Proposer(Acceptors acceptors, Told told) : acceptors_(std::move(acceptors)), told_(std::move(told)) {}
 
@@ -42,6 +47,8 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
  private:
   struct Acceptor {
     bool asked = false;  ///< And not answered yet.
+    bool closed = false;
+    bool empty = false;  ///< Has promised, having accepted nothing.
     std::uint32_t failures = 0;
     base::SteadyTime again_at{};
   };
@@ -59,6 +66,8 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   void on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer);
   void count_locked(std::size_t acceptor, const ports::AcceptorAnswer& answer);
   bool is_stuck_locked() const;
+  /// What is to be told by now.
+  std::optional<Outcome> outcome_locked() const;
   void outbid_locked();
 
   const Acceptors acceptors_;
@@ -66,7 +75,7 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   Told told_;  ///< Null once it was called.
   std::optional<protocol::Proposal> proposal_;
   std::vector<Acceptor> states_;
-  std::uint16_t round_ = 0;
+  std::uint16_t round_ = 0;  ///< 0: a pre-commit.
   std::optional<base::SteadyTime> next_round_at_;
 };
 

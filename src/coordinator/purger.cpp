@@ -1,9 +1,5 @@
 #include "coordinator/purger.hpp"
 
-#include <spdlog/spdlog.h>
-
-#include <utility>
-
 #include "base/failpoints.hpp"
 
 namespace assent::coordinator {
@@ -30,12 +26,7 @@ void Purger::on_purged(const std::string& to, const Result<std::uint64_t>& rows)
   {
     const std::lock_guard lock(mutex_);
     under_way_ = false;
-    if (!rows.ok()) {
-      if (rows.error().code == Errc::conflict && !std::exchange(complained_, true))
-        spdlog::warn("{}", rows.error().what);
-      return;
-    }
-    complained_ = false;
+    if (!rows.ok()) return;
     purged_ += *rows;
     if (!more) from_ = to;
   }

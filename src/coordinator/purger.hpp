@@ -32,7 +32,6 @@ class Purger : public std::enable_shared_from_this<Purger> {
   std::atomic<std::uint64_t>& purged_;
   std::mutex mutex_;
   bool under_way_ = false;
-  bool complained_ = false;
   std::string from_;
 };
 

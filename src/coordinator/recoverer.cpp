@@ -146,7 +146,10 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
   std::map<std::string, std::string> refused;
   std::set<std::string> holding;
   for (const auto& one : left.transactions) {
-    if (one.protocol != Protocol::three_phase || house_->registry.find(one.gtrid)) continue;
+    if (one.protocol != Protocol::three_phase) continue;
+    // Again each time: a participant may have been out of reach, or the lost one have connected again.
+    holding.insert(one.prepared_at.begin(), one.prepared_at.end());
+    if (house_->registry.find(one.gtrid)) continue;
     if (one.members.participants.empty()) {
       refused[one.gtrid] = "no row that can be reached says whose acceptors to ask";
       continue;
@@ -156,7 +159,6 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
       refused[one.gtrid] = made.error().what;
       continue;
     }
-    holding.insert(one.prepared_at.begin(), one.prepared_at.end());
     house_->registry.take_up(*made);
   }
   std::vector<std::future<Status>> ending;
@@ -171,6 +173,10 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
 
 void Recoverer::tick(base::SteadyTime now) {
   for (const auto& live : house_->registry.all()) live->tick(now);
+}
+
+void Recoverer::let_go() {
+  house_->registry.clear();
 }
 
 std::optional<TransactionStatus> Recoverer::status(const std::string& gtrid) const {

@@ -61,6 +61,8 @@ class Recoverer {
   std::map<std::string, std::string> take_up(const LeftBehind& left);
 
   void tick(base::SteadyTime now);
+  /// Forgets what it has taken up and not finished: whoever comes next finishes it.
+  void let_go();
   /// Taken up and not ended.
   std::size_t live() const { return house_->registry.live(); }
   /// What became of it, if it was taken up.

@@ -1,5 +1,7 @@
 #include "coordinator/registry.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "coordinator/live_transaction.hpp"
 
@@ -21,7 +23,8 @@ void Registry::take_up(const std::shared_ptr<LiveTransaction>& transaction) {
 
 void Registry::ended(const std::string& gtrid, TransactionStatus last) {
   const std::lock_guard lock(mutex_);
-  ASSENT_CHECK(transactions_.contains(gtrid) && live_ > 0);
+  if (!transactions_.contains(gtrid)) return;
+  ASSENT_CHECK(live_ > 0);
   --live_;
   recent_.emplace(gtrid, std::move(last));
   recent_order_.push_back(gtrid);
@@ -40,6 +43,27 @@ void Registry::clear() {
   std::unordered_map<std::string, std::shared_ptr<LiveTransaction>> last;
   const std::lock_guard lock(mutex_);
   last.swap(transactions_);
+  live_ = 0;
+}
+
+void Registry::closed(const std::string& gtrid) {
+  const std::lock_guard lock(mutex_);
+  if (!closed_.insert(gtrid).second) return;
+  closed_order_.push_back(gtrid);
+  if (closed_order_.size() > recent_max_) {
+    closed_.erase(closed_order_.front());
+    closed_order_.pop_front();
+  }
+}
+
+bool Registry::is_closed(const std::string& gtrid) const {
+  const std::lock_guard lock(mutex_);
+  return gtrid < closed_below_ || closed_.contains(gtrid);
+}
+
+void Registry::closed_below(const std::string& bound) {
+  const std::lock_guard lock(mutex_);
+  closed_below_ = std::max(closed_below_, bound);
 }
 
 std::shared_ptr<LiveTransaction> Registry::find(const std::string& gtrid) const {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "assent/status.hpp"
@@ -30,10 +31,17 @@ class Registry {
   /// One that was left behind, past the bound, unless it is in here already.
   void take_up(const std::shared_ptr<LiveTransaction>& transaction);
 
-  /// It has ended: it no longer counts against the bound. It stays findable until remove().
+  /// Its acceptors have closed it: nobody is to ask them again. Kept as long as ended ones are.
+  void closed(const std::string& gtrid);
+  /// The same of everything below, in byte order.
+  void closed_below(const std::string& bound);
+  bool is_closed(const std::string& gtrid) const;
+
+  /// It has ended: it no longer counts against the bound. It stays findable until remove(). Of no effect on one that
+  /// was let go of.
   void ended(const std::string& gtrid, TransactionStatus last);
   void remove(const std::string& gtrid);
-  /// Lets go of everything, at the very end.
+  /// Lets go of everything that is alive.
   void clear();
 
   std::shared_ptr<LiveTransaction> find(const std::string& gtrid) const;
@@ -53,6 +61,9 @@ class Registry {
   std::size_t live_ = 0;
   std::unordered_map<std::string, TransactionStatus> recent_;
   std::deque<std::string> recent_order_;  ///< Oldest first.
+  std::string closed_below_;
+  std::unordered_set<std::string> closed_;
+  std::deque<std::string> closed_order_;  ///< Oldest first.
 };
 
 }  // namespace assent::coordinator

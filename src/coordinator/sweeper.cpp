@@ -35,6 +35,7 @@ void Sweeper::on_scan(const Result<std::vector<ports::ListedXid>>& scan) {
   // With an indeterminate log nothing may be presumed: the decision of a listed branch may be on the disk.
   if (!scan.ok() || house_->log.condition() == ports::LogCondition::poisoned) return;
   ASSENT_FAILPOINT(sweep_scanned);
+  if (!past_is_known_) check_past();
   auto orphans = orphans_in(*scan);
   if (orphans.size() > kSettlesMax) {
     more_ = true;
@@ -66,13 +67,17 @@ std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::Listed
             gtrid, participant_.name(), first_epoch_, epoch_, coordinator_id_);
         break;
       case protocol::Act::await_quorum:
+        if (ASSENT_FAILS_AT(without_quorum_rule)) {
+          orphans.push_back({{gtrid, bqual}, protocol::Decided::rollback});
+          break;
+        }
         if (++taken_up <= kSettlesMax) take_up({gtrid, bqual});
         break;
       case protocol::Act::commit: orphans.push_back({{gtrid, bqual}, protocol::Decided::commit}); break;
       case protocol::Act::roll_back: orphans.push_back({{gtrid, bqual}, protocol::Decided::rollback}); break;
     }
   }
-  if (!of_the_past) past_is_settled_ = true;
+  if (!of_the_past) past_is_scanned_ = true;
   return orphans;
 }
 
@@ -89,8 +94,23 @@ void Sweeper::take_up(const protocol::Xid& xid) {
           }
         } else if (found.ok()) {
           // It may have been settled since the scan; if not, it is met again.
-          spdlog::warn("{} at '{}' is in three phases, and no row there says whose acceptors to ask; it is left alone",
+          spdlog::info("{} at '{}' is in three phases, and no row there says whose acceptors to ask; it is left alone",
                        xid.gtrid, self->participant_.name());
+        }
+        self->one_done();
+      });
+}
+
+void Sweeper::check_past() {
+  std::vector<std::string> names;
+  for (const auto& [name, place] : house_->places) names.push_back(name);
+  ++under_way_;
+  participant_.check_members(
+      protocol::gtrid_range_bound(coordinator_id_, epoch_, 0), std::move(names),
+      [self = shared_from_this()](const Status& status) {
+        if (status.ok()) self->past_is_known_ = true;
+        if (!status.ok() && status.error().code == Errc::conflict && !self->complained_.exchange(true)) {
+          spdlog::warn("{}", status.error().what);
         }
         self->one_done();
       });
@@ -100,6 +120,8 @@ protocol::Known Sweeper::known(const std::string& gtrid) const {
   // Asked after the scan: a transaction is in the registry before its first branch starts and until its end, so one
   // that is not in there now has nobody at it. Every decision in the log is in the registry until it has ended.
   if (house_->registry.find(gtrid)) return protocol::Known::live;
+  const bool three_phase = protocol::parse_gtrid(gtrid)->protocol == Protocol::three_phase;
+  if (three_phase && house_->registry.is_closed(gtrid)) return protocol::Known::closed;
   const auto ended = house_->registry.recent(gtrid);
   return ended && ended->outcome == Outcome::committed ? protocol::Known::decided : protocol::Known::nothing;
 }

@@ -33,9 +33,10 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   /// Starts a sweep, unless one is under way.
   void sweep();
 
-  /// Whether a scan since this epoch began has met none in three phases of an earlier one: then none that acceptors may
-  /// have been asked about is left here, since its branches were prepared before that.
-  bool past_is_settled() const { return past_is_settled_.load(); }
+  /// Whether nothing is left here of earlier epochs that acceptors may have been asked about: a scan since this one
+  /// began has met no branch of theirs in three phases (all that are pre-committed were prepared before), and the
+  /// acceptor's rows name nobody who could not be looked at.
+  bool past_is_settled() const { return past_is_scanned_.load() && past_is_known_.load(); }
 
  private:
   using Orphan = std::pair<protocol::Xid, protocol::Decided>;
@@ -47,6 +48,8 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   /// Asks its acceptors, if it can be learned who they are.
   void take_up(const protocol::Xid& xid);
   void on_settled(const Orphan& orphan, const ports::SettleReport& report);
+  /// Whether the acceptor's rows of earlier epochs name participants that are not configured.
+  void check_past();
   protocol::Known known(const std::string& gtrid) const;
   protocol::Era era(std::uint32_t epoch) const;
   void one_done();
@@ -59,7 +62,9 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   std::atomic<std::size_t> under_way_{0};  ///< Steps of the running sweep that are not done; 0: none runs.
   std::atomic<bool> more_{false};          ///< The running sweep reached its bound.
   std::atomic<bool> progressed_{false};    ///< It settled something.
-  std::atomic<bool> past_is_settled_{false};
+  std::atomic<bool> past_is_scanned_{false};
+  std::atomic<bool> past_is_known_{false};
+  std::atomic<bool> complained_{false};
   protocol::Xid next_;  ///< Where the next sweep begins. Touched by the running one only.
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/failpoints.hpp"
 
 namespace assent::participant {
 namespace {
@@ -53,6 +54,8 @@ const Rows& rows_of(const PacketResult& result) {
 std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Config& config,
                                                     const AcceptorQuestion& question) {
   const auto ballot = std::to_string(question.ballot);
+  // Asked again it counts up, and so is written again: InnoDB shows a row before it is durable, and the first answer
+  // may have been lost in between.
   // A coordinator that has never been here has closed nothing.
   auto packet = "INSERT IGNORE INTO " + config.schema + ".pulse(coordinator,closed_below)VALUES('" +
                 config.coordinator_id + "','');INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kColumns +
@@ -60,7 +63,7 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
   packet += question.value ? ballot + "," + word(*question.value) : "NULL,NULL";
   packet += "," + quoted(session, question.members) + " FROM " + config.schema + ".pulse WHERE coordinator='" +
             config.coordinator_id + "' AND closed_below<='" + question.gtrid +
-            "' LOCK IN SHARE MODE ON DUPLICATE KEY UPDATE ";
+            "' LOCK IN SHARE MODE ON DUPLICATE KEY UPDATE asked=asked+1,";
   if (question.value) {
     // From the left: the promise is tested before it is raised.
     const auto unless_promised = [&](const std::string& column, const std::string& value) {
@@ -88,8 +91,11 @@ std::string pre_commit_statement(const Config& config, std::span<const AcceptorQ
     // Names of participants need no escaping.
     packet += "(" + key(question) + ",0,0,'commit','" + question.members + "')";
   }
+  if (ASSENT_FAILS_AT(without_promise_test)) {
+    return packet += "ON DUPLICATE KEY UPDATE promised=0,accepted_ballot=0,accepted_value='commit'";
+  }
   // One that is there was promised to somebody, or is our own, of an answer that was lost.
-  return packet += "ON DUPLICATE KEY UPDATE promised=promised";
+  return packet += "ON DUPLICATE KEY UPDATE asked=asked+1";
 }
 
 std::string rows_statement(const Config& config, std::span<const AcceptorQuestion> questions) {
@@ -140,35 +146,44 @@ std::variant<std::optional<ports::TransactionRows>, SqlError> find_rows(Session&
   return std::optional(std::move(found));
 }
 
-std::variant<std::optional<std::uint64_t>, SqlError> close_acceptor(Session& session, const Config& config,
-                                                                    const std::string& from, const std::string& to,
-                                                                    const std::vector<std::string>& known) {
-  const auto above = config.schema + ".acceptor WHERE gtrid>=" + quoted(session, from) + " AND gtrid<";
-  auto behind = session.run("SELECT gtrid FROM " + above + quoted(session, to) + " ORDER BY gtrid LIMIT 1 OFFSET " +
-                            std::to_string(ports::Participant::kPurgedRowsMax));
-  if (behind.error) return std::move(*behind.error);
-  const bool more = !rows_of(behind).rows.empty();
-  const auto end = quoted(session, more ? text_of(rows_of(behind).rows.front()[0]) : to);
-  const auto range = above + end;
-  auto named = session.run("SELECT DISTINCT members FROM " + range);
+std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,
+                                                                 const std::string& to) {
+  auto named = session.run("SELECT DISTINCT members FROM " + config.schema + ".acceptor WHERE gtrid>='" +
+                           config.coordinator_id + ".' AND gtrid<" + quoted(session, to));
   if (named.error) return std::move(*named.error);
-  const auto& rows = rows_of(named).rows;
-  if (rows.empty()) return std::optional<std::uint64_t>(0);
-  for (const auto& row : rows) {
+  std::set<std::string> names;
+  for (const auto& row : rows_of(named).rows) {
     const auto members = protocol::parse_members(text_of(row[0]));
-    if (!members) return std::optional<std::uint64_t>();
-    for (const auto& name : members->participants) {
-      if (std::find(known.begin(), known.end(), name) == known.end()) return std::optional<std::uint64_t>();
+    if (members) {
+      names.insert(members->participants.begin(), members->participants.end());
+    } else {
+      names.insert(text_of(row[0]));
     }
   }
-  // First, so that nobody who asks about one of them afterwards takes the missing row for a new one.
+  return names;
+}
+
+std::variant<std::uint64_t, SqlError> close_acceptor(Session& session, const Config& config, const std::string& from,
+                                                     const std::string& to) {
+  constexpr auto kRowsMax = ports::Participant::kPurgedRowsMax;
+  const auto above = config.schema + ".acceptor WHERE gtrid>=" + quoted(session, from) + " AND gtrid<";
+  // The first row, and the first that is left to the next time.
+  auto ends =
+      session.run("SELECT gtrid FROM " + above + quoted(session, to) + " ORDER BY gtrid LIMIT 1;SELECT gtrid FROM " +
+                      above + quoted(session, to) + " ORDER BY gtrid LIMIT 1 OFFSET " + std::to_string(kRowsMax),
+                  2);
+  if (ends.error) return std::move(*ends.error);
+  if (ends.answers.front().rows->rows.empty()) return std::uint64_t{0};
+  const bool more = !rows_of(ends).rows.empty();
+  const auto end = quoted(session, more ? text_of(rows_of(ends).rows.front()[0]) : to);
+  // Said first, so that nobody who asks about one of them afterwards takes the missing row for a new one.
   auto deleted = session.run("UPDATE " + config.schema + ".pulse SET closed_below=" + end + " WHERE coordinator='" +
-                                 config.coordinator_id + "' AND closed_below<" + end + ";DELETE FROM " + range +
+                                 config.coordinator_id + "' AND closed_below<" + end + ";DELETE FROM " + above + end +
                                  ";SELECT ROW_COUNT()",
                              3);
   if (deleted.error) return std::move(*deleted.error);
   const auto count = static_cast<std::uint64_t>(int_of(rows_of(deleted).rows.front()[0]));
-  return std::optional(more ? std::max(count, ports::Participant::kPurgedRowsMax) : count);
+  return more ? std::max(count, kRowsMax) : count;
 }
 
 }  // namespace assent::participant

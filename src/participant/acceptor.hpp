@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <variant>
@@ -35,9 +36,12 @@ ports::AcceptorAnswer newly_accepted();
 std::variant<std::optional<ports::TransactionRows>, SqlError> find_rows(Session& session, const Config& config,
                                                                         const protocol::Xid& xid);
 
-/// As ports::Participant::close_acceptor() says. Nothing: a row names another participant.
-std::variant<std::optional<std::uint64_t>, SqlError> close_acceptor(Session& session, const Config& config,
-                                                                    const std::string& from, const std::string& to,
-                                                                    const std::vector<std::string>& known);
+/// The participants that rows of this coordinator's below `to` name.
+std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,
+                                                                 const std::string& to);
+
+/// As ports::Participant::close_acceptor() says.
+std::variant<std::uint64_t, SqlError> close_acceptor(Session& session, const Config& config, const std::string& from,
+                                                     const std::string& to);
 
 }  // namespace assent::participant

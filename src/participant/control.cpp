@@ -131,12 +131,19 @@ void Control::run(Task task) {
 
 bool Control::connect_unenrolled(std::string& why) {
   if (session_ && !session_->is_dead_when_idle()) return true;
+  // All who ask meanwhile are told the same.
+  if (base::SteadyClock::now() < next_attempt_) {
+    why = why_down_;
+    return false;
+  }
   auto opened = open_control_session(config_);
   if (const auto* error = std::get_if<SqlError>(&opened)) {
     session_.reset();
-    why = "participant \"" + config_.name + "\" cannot be reached: " + describe(*error);
+    why = why_down_ = "participant \"" + config_.name + "\" cannot be reached: " + describe(*error);
+    next_attempt_ = base::SteadyClock::now() + next_pause();
     return false;
   }
+  pause_ = std::chrono::milliseconds{0};
   session_ = std::move(std::get<0>(opened));
   health_.set_server(session_->dialect().name, session_->version(), {});
   return true;

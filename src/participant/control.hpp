@@ -19,7 +19,8 @@ namespace assent::participant {
 
 /// The participant's control thread with a session of its own: enrols and enrols again after every loss of the
 /// connection, and does what is not done on a branch's session. Its queue holds at most what the callers of the
-/// participant have asked for and not got: one scan, one purge, one batch of settlings.
+/// participant have asked for and not got: one scan, a purge of each kind, one batch of settlings, and for each
+/// transaction that is being terminated one question to the acceptor.
 class Control {
  public:
   /// `session` is null when the participant cannot be used now; `why` then tells. Runs on the control thread.

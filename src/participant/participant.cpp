@@ -1,5 +1,6 @@
 #include "participant/participant.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -142,19 +143,30 @@ class SqlParticipant final : public ports::Participant {
     });
   }
 
-  void close_acceptor(std::string from, std::string to, std::vector<std::string> known,
-                      ports::Done<Result<std::uint64_t>> done) override {
-    control_.post([this, from = std::move(from), to = std::move(to), known = std::move(known), done = std::move(done)](
-                      Session* session, const std::string& why) {
+  void check_members(std::string to, std::vector<std::string> known, ports::Done<Status> done) override {
+    control_.post([this, to = std::move(to), known = std::move(known), done = std::move(done)](Session* session,
+                                                                                               const std::string& why) {
       if (!session) return done(unavailable(why));
-      auto closed = participant::close_acceptor(*session, config_, from, to, known);
+      const auto named = named_participants(*session, config_, to);
+      if (const auto* error = std::get_if<SqlError>(&named)) return done(unavailable(config_, *error));
+      for (const auto& name : std::get<0>(named)) {
+        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+        return done(Error{Errc::conflict,
+                          "acceptor rows at '" + config_.name + "' name the participant '" + name +
+                              "', which the configuration does not: all such rows are kept until it is added back",
+                          false});
+      }
+      done(Ok{});
+    });
+  }
+
+  void close_acceptor(std::string from, std::string to, ports::Done<Result<std::uint64_t>> done) override {
+    control_.post([this, from = std::move(from), to = std::move(to), done = std::move(done)](Session* session,
+                                                                                             const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto closed = participant::close_acceptor(*session, config_, from, to);
       if (const auto* error = std::get_if<SqlError>(&closed)) return done(unavailable(config_, *error));
-      const auto& count = std::get<0>(closed);
-      if (count) return done(*count);
-      done(Error{Errc::conflict,
-                 "acceptor rows at '" + config_.name +
-                     "' name a participant that the configuration does not: they are kept until it is added back",
-                 false});
+      done(std::get<std::uint64_t>(closed));
     });
   }
 

@@ -70,6 +70,7 @@ void PreCommits::get_ready() {
 
 // On the lane.
 Failure PreCommits::connect() {
+  if (stopping()) return SqlError{0, "HY000", "the coordinator is stopping", true};
   if (!health_.serving()) return SqlError{0, "HY000", why_not(config_, health_), true};
   auto opened = BranchSession::open(config_);
   if (auto* error = std::get_if<SqlError>(&opened)) return std::move(*error);
@@ -125,6 +126,8 @@ bool PreCommits::broken(const PacketResult& result) {
   if (!result.error) return false;
   if (session_->lost()) {
     drop_session();
+    // It stays on record, since its packet may still be run.
+    registered_.reset();
     control_.look_again();
   }
   fail(describe(*result.error));

@@ -45,7 +45,9 @@ std::vector<std::string> creation(const Config& config) {
           " accepted_ballot BIGINT UNSIGNED NULL, accepted_value ENUM('commit','rollback') NULL,"
           " members VARCHAR(" +
           std::to_string(protocol::kMembersBytesMax) +
-          ") NOT NULL, created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (gtrid, acceptor)" + tail,
+          ") NOT NULL, asked INT UNSIGNED NOT NULL DEFAULT 1,"
+          " created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (gtrid, acceptor)" +
+          tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "pulse") +
           " (coordinator VARCHAR(16) NOT NULL PRIMARY KEY,"
           " seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), closed_below VARBINARY(64) NOT NULL" +
@@ -176,8 +178,8 @@ std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& sessi
   // An all-zero row was made for a claim that was then cut off.
   if (!found || is_blank(*found)) return std::optional<ports::OwnerRow>();
   ports::OwnerRow owner{found->log_id, found->epoch, found->host, {}};
-  auto pulse = session.run("SELECT TIMESTAMPDIFF(MICROSECOND,seen_at,NOW(3)) DIV 1000 FROM " + table(config, "pulse") +
-                           " WHERE coordinator='" + config.coordinator_id + "'");
+  auto pulse = session.run("SELECT CAST((UNIX_TIMESTAMP()-UNIX_TIMESTAMP(seen_at))*1000 AS SIGNED) FROM " +
+                           table(config, "pulse") + " WHERE coordinator='" + config.coordinator_id + "'");
   if (pulse.error) {
     if (pulse.error->number == errnos::kNoSuchTable) return std::optional(owner);
     return std::move(*pulse.error);

@@ -167,12 +167,14 @@ class Participant {
   /// one that is taken for dead; enrol() does it by itself.
   virtual void end_predecessors(Done<Status> done) = 0;
 
+  /// Success when the acceptor's rows of this coordinator's transactions below `to` name no participant but those
+  /// `known`. Errc::conflict says which other one.
+  virtual void check_members(std::string to, std::vector<std::string> known, Done<Status> done) = 0;
+
   /// Says here, for good, that every branch of this coordinator's transactions below `to` is settled and that nobody
   /// needs their acceptor rows any more; then deletes those with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of
-  /// them. Gives how many were deleted. Does nothing, and gives Errc::conflict, when a row names a participant that
-  /// is not among `known`.
-  virtual void close_acceptor(std::string from, std::string to, std::vector<std::string> known,
-                              Done<Result<std::uint64_t>> done) = 0;
+  /// them. Gives how many were deleted. Where there are none nothing is said.
+  virtual void close_acceptor(std::string from, std::string to, Done<Result<std::uint64_t>> done) = 0;
 
   /// Closes every session and joins every thread. Running branches are answered as lost.
   virtual void stop() = 0;

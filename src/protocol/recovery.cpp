@@ -14,6 +14,9 @@ constexpr RecoveryRule kRules[] = {
     {is_not(Whose::here), kAny, kAny, kAny, Act::leave},
     {kHere, is(Known::live), kAny, kAny, Act::leave},
     {kHere, is(Known::decided), kAny, kAny, Act::commit},
+    // Rolled back, and come back with its server's restart: one that was proven committed does not.
+    {kHere, is(Known::closed), kAny, is(Protocol::three_phase), Act::roll_back},
+    {kHere, is(Known::closed), kAny, is(Protocol::two_phase), Act::alarm},
     {kHere, is(Known::nothing), kOfThisLog, is(Protocol::two_phase), Act::roll_back},
     // No log is needed to learn what a quorum has decided, nor does an empty one say anything.
     {kHere, is(Known::nothing), is_not(Era::future), is(Protocol::three_phase), Act::await_quorum},

@@ -32,6 +32,7 @@ enum class Known : std::uint8_t {
   nothing,  ///< No decision, and not alive: whoever ran it is gone, or it was rolled back and came back.
   live,     ///< Alive in this process: its own rules settle it.
   decided,  ///< The log holds its commit decision, and nobody is at it.
+  closed,   ///< 3PC: a majority of its acceptors has closed it; every branch was settled.
 };
 
 enum class Act : std::uint8_t {

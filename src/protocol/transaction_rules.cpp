@@ -69,13 +69,15 @@ class Stepper {
     if (txn().phase == Phase::voting) roll_back();
     if (txn().phase == Phase::one_phase) settle(0);
     if (is_undecided()) answer(Outcome::unknown, false);
+    // Nobody has been asked yet, and there is still a way back.
+    if (txn().phase == Phase::deciding && !txn().accepted) txn().deadline_passed |= is_three_phase();
   }
 
   /// The commit point of two phases. Before it every failure means rollback; from here there is only forward. In three
   /// phases that point is QuorumDecided, and the way back ends here.
   void on(const DecisionDurable&) {
     ASSENT_CHECK(txn().phase == Phase::deciding);
-    if (txn().protocol == Protocol::three_phase) {
+    if (is_three_phase()) {
       txn().in_log = true;
       if (!txn().accepted) return pre_commit();
     }
@@ -139,6 +141,14 @@ class Stepper {
     command(ForceDecision{});
   }
 
+  void on(const OverElsewhere&) {
+    ASSENT_CHECK(txn().phase == Phase::terminating);
+    answer(Outcome::unknown, true);
+    // A log that has it keeps it: neither end is to be invented.
+    txn().phase = Phase::ended;
+    command(Forget{});
+  }
+
   void on(const Outbid&) {
     ASSENT_CHECK(txn().phase == Phase::pre_committing);
     txn().phase = Phase::terminating;
@@ -153,6 +163,7 @@ class Stepper {
   }
   void command(Command what) { step_.commands.push_back(what); }
 
+  bool is_three_phase() { return txn().protocol == Protocol::three_phase; }
   bool is_undecided() { return txn().phase == Phase::pre_committing || txn().phase == Phase::terminating; }
 
   bool all(State state) {

@@ -96,8 +96,10 @@ struct QuorumDecided {
 };
 /// The pre-commit was refused: somebody else is finishing the transaction.
 struct Outbid {};
+/// A majority of acceptors has closed it: somebody else has settled every branch, and the outcome is not known here.
+struct OverElsewhere {};
 using Event = std::variant<Voted, DeadlinePassed, Cancelled, DecisionDurable, DecisionNotWritten, DecisionIndeterminate,
-                           Settled, RetryDue, QuorumDecided, Outbid>;
+                           Settled, RetryDue, QuorumDecided, Outbid, OverElsewhere>;
 
 // Commands.
 struct ForceDecision {};

@@ -72,8 +72,7 @@ class ThreePhaseTest : public ::testing::TestWithParam<std::string> {
   }
 
   void start(const std::string& failpoints = "") {
-    daemon_.options().environment = {{"ASSENT_FAILPOINTS", failpoints},
-                                     {"ASSENT_FAILPOINT_SOCKET", daemon_.folder() + "/failpoints"}};
+    daemon_.options().environment = failpoint_environment(daemon_.folder() + "/failpoints", failpoints);
     daemon_.start();
     daemon_.wait_up();
   }
@@ -292,7 +291,7 @@ TEST_P(ThreePhaseTest, AMinorityWaitsAndRollsNothingBack) {
   const auto alone = recover({"--apply", "--timeout-ms", "2000"});
   EXPECT_EQ(alone.code, kInDoubt) << alone.output;
   EXPECT_THAT(alone.output, ::testing::HasSubstr("NOT REACHED"));
-  const auto& first = servers_.at(names[0]);
+  const auto first = servers_.at(names[0]);
   Sql sql(first);
   EXPECT_EQ(branches_in_doubt(sql, first.kind, bank_.database()).size(), 1U) << alone.output;
   servers_.restart(names[1]);

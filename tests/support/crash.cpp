@@ -13,12 +13,7 @@ CrashTest::CrashTest() : PairTest(Servers::Use::killable), failpoints_(daemon_.f
 }
 
 void CrashTest::start(const std::string& failpoints) {
-  daemon_.options().environment = {{"ASSENT_FAILPOINTS", failpoints},
-                                   {"ASSENT_FAILPOINT_SOCKET", daemon_.folder() + "/failpoints"}};
-  // A safeguard that the surroundings take away is gone in every daemon.
-  if (const char* without = std::getenv("ASSENT_WITHOUT")) {
-    daemon_.options().environment["ASSENT_FAILPOINTS"] += std::string(";") + without + "=error";
-  }
+  daemon_.options().environment = failpoint_environment(daemon_.folder() + "/failpoints", failpoints);
   daemon_.start();
   daemon_.wait_up();
 }

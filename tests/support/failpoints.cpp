@@ -34,4 +34,10 @@ std::uint64_t FailpointSocket::passed(const std::string& point) const {
   return count.empty() ? 0 : std::stoull(count);
 }
 
+std::map<std::string, std::string> failpoint_environment(const std::string& socket, const std::string& words) {
+  const char* without = std::getenv("ASSENT_WITHOUT");
+  return {{"ASSENT_FAILPOINTS", words + (without ? std::string(";") + without + "=error" : "")},
+          {"ASSENT_FAILPOINT_SOCKET", socket}};
+}
+
 }  // namespace assent::testing

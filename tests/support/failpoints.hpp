@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace assent::testing {
@@ -26,5 +27,9 @@ class FailpointSocket {
 
   std::string path_;
 };
+
+/// The environment of an assentd-failpoints whose socket is `socket`, with `words` armed from the beginning; and
+/// whatever safeguard ASSENT_WITHOUT, of the test's own, takes away from every daemon.
+std::map<std::string, std::string> failpoint_environment(const std::string& socket, const std::string& words);
 
 }  // namespace assent::testing

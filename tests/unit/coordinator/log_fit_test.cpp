@@ -65,5 +65,24 @@ TEST(LogFit, TheNextEpochIsAboveAllThatWereSeen) {
   EXPECT_EQ(next_epoch(log_at(0), stock(ports::OwnerRow{kOtherLog, 6, "h"}, 0)), 7U);
 }
 
+TEST(LogFit, AnOldLogWithUnfinishedThreePhasesIsRefusedOnceAnotherHasBeenUsed) {
+  ports::LogState log;
+  log.log_id = 7;
+  log.coordinator = "shop1";
+  log.epoch = 3;
+  const auto seen_with = [](std::uint64_t log_id) {
+    Inspections seen;
+    seen["stock"].owner = ports::OwnerRow{log_id, 2, "h"};
+    return seen;
+  };
+  log.live["g"].decision.protocol = Protocol::two_phase;
+  EXPECT_TRUE(check_log_fits(log, "shop1", seen_with(8)).ok());
+  log.live["g"].decision.protocol = Protocol::three_phase;
+  EXPECT_TRUE(check_log_fits(log, "shop1", seen_with(7)).ok());
+  const auto refused = check_log_fits(log, "shop1", seen_with(8));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Errc::conflict);
+}
+
 }  // namespace
 }  // namespace assent::coordinator

@@ -8,7 +8,7 @@ namespace assent::protocol {
 namespace {
 
 constexpr Whose kWhose[] = {Whose::foreign, Whose::other_coordinator, Whose::elsewhere, Whose::here};
-constexpr Known kKnown[] = {Known::nothing, Known::live, Known::decided};
+constexpr Known kKnown[] = {Known::nothing, Known::live, Known::decided, Known::closed};
 constexpr Era kEra[] = {Era::before_log, Era::past, Era::current, Era::future};
 constexpr Protocol kProtocol[] = {Protocol::two_phase, Protocol::three_phase};
 
@@ -31,7 +31,9 @@ TEST(RecoveryTable, ExactlyOneRowMatchesTheFullProduct) {
             EXPECT_EQ(act, Act::leave);
           }
           // Never rolls back what is decided, alive, of three phases, or of an epoch that the log has not seen.
-          if (act == Act::roll_back) {
+          if (act == Act::roll_back && known == Known::closed) {
+            EXPECT_EQ(protocol, Protocol::three_phase);
+          } else if (act == Act::roll_back) {
             EXPECT_EQ(known, Known::nothing);
             EXPECT_EQ(protocol, Protocol::two_phase);
             EXPECT_NE(era, Era::future);
@@ -45,7 +47,7 @@ TEST(RecoveryTable, ExactlyOneRowMatchesTheFullProduct) {
       }
     }
   }
-  EXPECT_EQ(cases, 4 * 3 * 4 * 2);
+  EXPECT_EQ(cases, 4 * 4 * 4 * 2);
 }
 
 TEST(RecoveryTable, AnOrphanWithoutADecisionIsPresumedAborted) {

@@ -146,6 +146,22 @@ TEST_F(ThreePhaseRules, OneThatNobodyDecidedIsRolledBackAndNotTakenForPrepared) 
   EXPECT_EQ(count<Forget>(), 1U);
 }
 
+TEST_F(ThreePhaseRules, OneThatSomebodyElseHasClosedIsNotGivenAnOutcome) {
+  rules_ = resume_undecided({false, false}, {false, false}, true);
+  feed(OverElsewhere{});
+  EXPECT_EQ(answer_, Outcome::unknown);
+  EXPECT_EQ(count<Forget>(), 1U);
+  EXPECT_EQ(count<LogEnd>() + count<LogRolledBack>() + count<Settle>(), 0U);
+}
+
+TEST_F(ThreePhaseRules, StoppedBeforeThePreCommitIsSentItRollsBack) {
+  prepare_both();
+  feed(Cancelled{});
+  feed(DecisionDurable{});
+  EXPECT_EQ(count<PreCommit>(), 0U);
+  EXPECT_EQ(settles(Decided::rollback), 2U);
+}
+
 TEST_F(ThreePhaseRules, ARefusalBeforeAllArePreparedRollsBackWithoutAskingAnybody) {
   feed(Voted{0, Voted::Kind::prepared});
   feed(Voted{1, Voted::Kind::refused});
