@@ -112,10 +112,12 @@ class AssentDriver::Connection final : public EventLoop::Watcher {
 };
 
 AssentDriver::AssentDriver(EventLoop& loop, const Address& address, std::vector<std::string> participants,
-                           unsigned connections, std::chrono::milliseconds timeout, Finisher& finisher)
+                           unsigned connections, std::chrono::milliseconds timeout, std::optional<Protocol> protocol,
+                           Finisher& finisher)
     : finisher_(finisher),
-      before_branches_(",\"method\":\"txn.submit\",\"params\":{\"timeout_ms\":" + std::to_string(timeout.count()) +
-                       ",\"branches\":[") {
+      before_branches_(",\"method\":\"txn.submit\",\"params\":{\"timeout_ms\":" + std::to_string(timeout.count())) {
+  if (protocol) before_branches_ += std::string(",\"protocol\":\"") + to_string(*protocol) + '"';
+  before_branches_ += ",\"branches\":[";
   for (const auto& name : participants) {
     before_branch_.push_back("{\"participant\":\"" + name + "\",\"statements\":[");
   }

@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "assent/transaction.hpp"
 #include "bench/bench_driver.hpp"
 #include "bench/bench_loop.hpp"
 #include "wire/framer.hpp"
@@ -21,9 +23,10 @@ struct Address {
 /// that are ready at the same time go out together.
 class AssentDriver final : public Driver {
  public:
-  /// `participants`: names at the coordinator, by their number in transactions.
+  /// `participants`: names at the coordinator, by their number in transactions. `protocol`: named in each request, if
+  /// there is one.
   AssentDriver(EventLoop& loop, const Address& address, std::vector<std::string> participants, unsigned connections,
-               std::chrono::milliseconds timeout, Finisher& finisher);
+               std::chrono::milliseconds timeout, std::optional<Protocol> protocol, Finisher& finisher);
   ~AssentDriver() override;
 
   void start(unsigned client, const Transaction& transaction) override;

@@ -111,7 +111,8 @@ class Comparer {
     std::string raw;
     std::string assent;
     for (const auto& mode : comparison_.modes) {
-      if (is_assent(mode.mode)) assent = mode.mode;
+      // As it is by default, where that is among them.
+      if (is_assent(mode.mode) && assent != "assent") assent = mode.mode;
       if (!mode.mode.starts_with("raw") || mode.rounds.back().tx_per_s <= best) continue;
       best = mode.rounds.back().tx_per_s;
       raw = mode.mode;

@@ -101,10 +101,10 @@ const CoordinatorPlace* Lab::coordinator(const std::string& mode) {
   }
   Coordinator::Options wanted;
   wanted.program = options_.assentd.empty() ? std::string(ASSENT_BIN_DIR) + "/assentd" : options_.assentd;
-  wanted.id = testbed_.tag() + (mode == "assent" ? "p" : "n");
+  wanted.id = testbed_.tag() + (mode == "assent" ? "p" : mode == "assent-3pc" ? "t" : "n");
   wanted.schema = testbed_.coordinator_schema();
   wanted.folder = folder_ + "/" + wanted.id;
-  wanted.proof_rows = mode == "assent";
+  wanted.proof_rows = mode != "assent-no-proof";
   wanted.transport = testbed_.transport();
   wanted.config_json = options_.coordinator_config;
   wanted.participant_json = options_.participant_config;

@@ -171,10 +171,10 @@ std::vector<std::string> modes_of(const Options& options, const std::string& giv
     if (std::erase(wanted, name) > 0) modes.push_back(name);
   }
   check(wanted.empty(), "there is no mode '" + (wanted.empty() ? "" : wanted[0]) +
-                            "', only raw-packet, raw-statement, local, assent-no-proof and assent");
+                            "', only raw-packet, raw-statement, local, assent-no-proof, assent and assent-3pc");
   check(options.command != Options::Command::run || modes.size() == 1, "run takes one mode; use compare for more");
   check(options.command != Options::Command::idle || (modes.size() == 1 && is_assent(modes[0])),
-        "idle takes the mode assent or assent-no-proof");
+        "idle takes the mode assent, assent-no-proof or assent-3pc");
   return modes;
 }
 
@@ -337,6 +337,7 @@ Modes:
   local            plain commits at each server, not atomic
   assent-no-proof  Assent without proof rows
   assent           Assent as it is by default
+  assent-3pc       the same in three phases, with the participants as acceptors
 
 Workloads:
 )";

@@ -48,7 +48,7 @@ struct RoundResult {
 
 /// All rounds of one mode. Numbers that are no Spread are medians over the rounds, counts are sums.
 struct ModeResult {
-  std::string mode;  ///< "raw-packet", "raw-statement", "local", "assent-no-proof", "assent".
+  std::string mode;  ///< "raw-packet", "raw-statement", "local", "assent-no-proof", "assent", "assent-3pc".
   Spread tx_per_s;
   Spread ratio_to_raw;
   Latency latency;

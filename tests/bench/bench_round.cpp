@@ -11,8 +11,9 @@ namespace {
 std::unique_ptr<Driver> make_driver(const RoundPlan& plan, EventLoop& loop, const Testbed& testbed,
                                     const CoordinatorPlace* coordinator, Finisher& finisher) {
   if (is_assent(plan.mode)) {
+    const auto protocol = plan.mode == "assent-3pc" ? std::optional(Protocol::three_phase) : std::nullopt;
     return std::make_unique<AssentDriver>(loop, coordinator->address, coordinator->participants, plan.connections,
-                                          std::chrono::seconds(kLockWaitS), finisher);
+                                          std::chrono::seconds(kLockWaitS), protocol, finisher);
   }
   const auto style = plan.mode == "local"           ? RawDriver::Style::local
                      : plan.mode == "raw-statement" ? RawDriver::Style::statement
@@ -47,7 +48,8 @@ std::uint64_t log_syncs(const CoordinatorPlace* coordinator) {
 }  // namespace
 
 const std::vector<std::string>& mode_names() {
-  static const std::vector<std::string> names = {"raw-packet", "raw-statement", "local", "assent-no-proof", "assent"};
+  static const std::vector<std::string> names = {"raw-packet",      "raw-statement", "local",
+                                                 "assent-no-proof", "assent",        "assent-3pc"};
   return names;
 }
 

@@ -10,7 +10,8 @@
 
 namespace assent::bench {
 
-/// "raw-packet", "raw-statement", "local", "assent-no-proof" and "assent", in the order in which they are shown.
+/// "raw-packet", "raw-statement", "local", "assent-no-proof", "assent" and "assent-3pc", in the order in which they are
+/// shown.
 const std::vector<std::string>& mode_names();
 bool is_assent(const std::string& mode);
 

@@ -26,8 +26,10 @@ struct RatioTarget {
 constexpr RatioTarget kRatios[] = {
     {"mariadb", kManyClients, "assent-no-proof", 0.85},
     {"mariadb", kManyClients, "assent", 0.75},
+    {"mariadb", kManyClients, "assent-3pc", 0.55},
     {"mysql", kManyClients, "assent-no-proof", 0.90},
     {"mysql", kManyClients, "assent", 0.85},
+    {"mysql", kManyClients, "assent-3pc", 0.65},
     {"mariadb", 1, "assent-no-proof", 0.70},
     {"mysql", 1, "assent-no-proof", 0.85},
 };
@@ -43,8 +45,10 @@ std::string kind_of(const Comparison& comparison) {
 }
 
 const ModeResult* best_assent(const Comparison& comparison) {
-  const auto* with_proof = comparison.mode("assent");
-  return with_proof != nullptr ? with_proof : comparison.mode("assent-no-proof");
+  for (const auto* name : {"assent", "assent-no-proof", "assent-3pc"}) {
+    if (const auto* mode = comparison.mode(name)) return mode;
+  }
+  return nullptr;
 }
 
 }  // namespace

@@ -45,9 +45,11 @@ void flush_pages(Sql& sql, const Stopped& stopped) {
   sql.try_run("SET GLOBAL innodb_max_dirty_pages_pct_lwm=" + before.at(1));
 }
 
-void wait_for_proofs(Sql& sql, const std::string& schema, const Stopped& stopped) {
-  if (sql.rows("SHOW DATABASES LIKE '" + schema + "'").empty()) return;
-  testing::eventually([&] { return stopped() || sql.number("SELECT COUNT(*) FROM " + schema + ".proof") == 0; },
+void wait_for_rows(Sql& sql, const std::string& schema, const std::string& table, const Stopped& stopped) {
+  const auto there = sql.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema='" + schema +
+                                "' AND table_name='" + table + "'");
+  if (there == 0) return;
+  testing::eventually([&] { return stopped() || sql.number("SELECT COUNT(*) FROM " + schema + "." + table) == 0; },
                       kSettleBound);
 }
 
@@ -103,7 +105,7 @@ void Testbed::fill(const Workload& workload) {
 
 void Testbed::settle(const Stopped& stopped) {
   for (std::size_t i = 0; i < sql_.size(); ++i) {
-    wait_for_proofs(*sql_[i], coordinator_schema(), stopped);
+    for (const auto* table : {"proof", "acceptor"}) wait_for_rows(*sql_[i], coordinator_schema(), table, stopped);
     wait_for_purge(*sql_[i], is_mysql(servers_[i]), stopped);
     flush_pages(*sql_[i], stopped);
   }

@@ -35,9 +35,9 @@ class Testbed {
 
   /// Makes the databases anew, with what the workload needs.
   void fill(const Workload& workload);
-  /// Waits until what a measurement left behind is cleared away (proof rows, old row versions, changed pages), so that
-  /// each begins alike. What a server does not let this account do, or does not finish in time, is left out; so is all
-  /// the rest once `stopped` says so.
+  /// Waits until what a measurement left behind is cleared away (proof and acceptor rows, old row versions, changed
+  /// pages), so that each begins alike. What a server does not let this account do, or does not finish in time, is left
+  /// out; so is all the rest once `stopped` says so.
   void settle(const std::function<bool()>& stopped);
 
   /// The workload's sums, and that no branch of this run is left anywhere. Waits a while for the latter.

@@ -28,7 +28,8 @@ TEST(OptionsTest, CompareHasSensibleDefaults) {
   const auto parsed = parse("compare");
   ASSERT_TRUE(parsed.ok()) << parsed.error().what;
   EXPECT_EQ(parsed->command, Options::Command::compare);
-  EXPECT_THAT(parsed->modes, ElementsAre("raw-packet", "raw-statement", "local", "assent-no-proof", "assent"));
+  EXPECT_THAT(parsed->modes,
+              ElementsAre("raw-packet", "raw-statement", "local", "assent-no-proof", "assent", "assent-3pc"));
   EXPECT_EQ(parsed->run.workload, "transfer");
   EXPECT_EQ(parsed->run.servers, "mariadb");
   EXPECT_EQ(parsed->run.clients, 64U);
@@ -52,6 +53,7 @@ TEST(OptionsTest, ModesComeInTheOrderInWhichTheyAreShown) {
   EXPECT_THAT(parse("compare --modes assent,raw,local")->modes, ElementsAre("raw-packet", "local", "assent"));
   EXPECT_THAT(parse("run")->modes, ElementsAre("assent"));
   EXPECT_THAT(parse("run --mode raw")->modes, ElementsAre("raw-packet"));
+  EXPECT_THAT(parse("idle --mode assent-3pc")->modes, ElementsAre("assent-3pc"));
   EXPECT_THAT(refused("compare --modes assent,rwa"), HasSubstr("'rwa'"));
   EXPECT_THAT(refused("run --mode assent,raw"), HasSubstr("one mode"));
 }

@@ -5,13 +5,14 @@
 namespace assent::bench {
 namespace {
 
-Comparison measured(const std::string& kind, unsigned clients, double no_proof, double with_proof) {
+Comparison measured(const std::string& kind, unsigned clients, double no_proof, double with_proof,
+                    double three_phases = 1) {
   Comparison comparison;
   comparison.options.clients = clients;
   comparison.servers = {{"a", kind, "1"}, {"b", kind, "1"}};
   comparison.raw_mode = "raw-packet";
-  for (const auto& [name, ratio] :
-       {std::pair("raw-packet", 1.0), std::pair("assent-no-proof", no_proof), std::pair("assent", with_proof)}) {
+  for (const auto& [name, ratio] : {std::pair("raw-packet", 1.0), std::pair("assent-no-proof", no_proof),
+                                    std::pair("assent", with_proof), std::pair("assent-3pc", three_phases)}) {
     auto& mode = comparison.modes.emplace_back();
     mode.mode = name;
     mode.ratio_to_raw.median = ratio;
@@ -51,6 +52,15 @@ TEST(TargetsTest, RatiosAreThoseOfTheServersAndClients) {
   EXPECT_EQ(find(targets_of(measured("mariadb", 1, 0.7, 0.7)), "assent-no-proof: throughput")->target, 0.70);
   EXPECT_EQ(find(targets_of(measured("mysql", 1, 0.7, 0.7)), "assent-no-proof: throughput")->target, 0.85);
   EXPECT_EQ(find(targets_of(measured("mariadb", 16, 0.7, 0.7)), "assent-no-proof: throughput"), nullptr);
+}
+
+TEST(TargetsTest, ThreePhasesHaveRatiosOfTheirOwn) {
+  const auto mariadb = targets_of(measured("mariadb", 64, 1, 1, 0.54));
+  ASSERT_NE(find(mariadb, "assent-3pc: throughput"), nullptr);
+  EXPECT_EQ(find(mariadb, "assent-3pc: throughput")->target, 0.55);
+  EXPECT_FALSE(find(mariadb, "assent-3pc: throughput")->held);
+  EXPECT_TRUE(find(targets_of(measured("mysql", 64, 1, 1, 0.65)), "assent-3pc: throughput")->held);
+  EXPECT_EQ(find(targets_of(measured("mysql", 1, 1, 1, 1)), "assent-3pc: throughput"), nullptr);
 }
 
 TEST(TargetsTest, CpuAndSyncsAreHeldAgainstTheirBounds) {
