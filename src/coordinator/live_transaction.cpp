@@ -218,13 +218,18 @@ void LiveTransaction::tick(base::SteadyTime now) {
 }
 
 void LiveTransaction::participant_is_up(const ports::Participant* participant) {
-  const std::lock_guard lock(mutex_);
-  for (auto& run : runs_) {
-    if (run.place.participant != participant) continue;
-    run.attempts = 0;
-    run.retry_at = {};
+  std::shared_ptr<Proposer> proposer;
+  {
+    const std::lock_guard lock(mutex_);
+    proposer = proposer_;
+    for (auto& run : runs_) {
+      if (run.place.participant != participant) continue;
+      run.attempts = 0;
+      run.retry_at = {};
+    }
+    set_wake_at_locked();
   }
-  set_wake_at_locked();
+  if (proposer) proposer->hurry();
 }
 
 void LiveTransaction::cancel() {

@@ -69,8 +69,14 @@ void Proposer::tick(base::SteadyTime now) {
   ask(std::move(asking));
 }
 
+void Proposer::hurry() {
+  const std::lock_guard lock(mutex_);
+  for (auto& state : states_) state.again_at = {};
+}
+
 void Proposer::begin_locked(protocol::Proposal proposal) {
   proposal_ = proposal;
+  accepting_ = proposal.phase == Phase::accepting;
   states_.assign(acceptors_.asked.size(), {});
 }
 
@@ -107,11 +113,11 @@ void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>
     const std::lock_guard lock(mutex_);
     // One of an earlier ballot or phase says nothing any more.
     if (!told_ || next_round_at_ || asked.ballot != proposal_->ballot) return;
-    if (asked.accepts != (proposal_->phase == Phase::accepting)) return;
+    if (asked.accepts != accepting_) return;
     auto& state = states_[asked.acceptor];
     state.asked = false;
     if (answer.ok()) {
-      count_locked(asked.acceptor, *answer);
+      count_locked(asked.acceptor, asked.accepts, *answer);
     } else {
       state.again_at = base::SteadyClock::now() + at_random(pause_after(state.failures++));
     }
@@ -128,10 +134,10 @@ void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>
   ask(std::move(asking));
 }
 
-void Proposer::count_locked(std::size_t acceptor, const ports::AcceptorAnswer& answer) {
+void Proposer::count_locked(std::size_t acceptor, bool accepts, const ports::AcceptorAnswer& answer) {
   const bool was_promising = proposal_->phase == Phase::promising;
   states_[acceptor].closed = answer.kind == Kind::closed;
-  states_[acceptor].empty = was_promising && answer.kind == Kind::granted && !answer.row.accepted;
+  states_[acceptor].empty = !accepts && answer.kind == Kind::granted && !answer.row.accepted;
   if (answer.kind != Kind::granted) {
     proposal_ = protocol::step(*proposal_, protocol::Refused{acceptor, answer.row.promised});
   } else if (was_promising) {
@@ -141,6 +147,7 @@ void Proposer::count_locked(std::size_t acceptor, const ports::AcceptorAnswer& a
   }
   // All are asked again, those too that have not answered the first question.
   if (was_promising && proposal_->phase == Phase::accepting) {
+    accepting_ = true;
     for (auto& state : states_)
       state = {.asked = false, .closed = state.closed, .empty = state.empty, .failures = 0, .again_at = {}};
   }
@@ -157,9 +164,12 @@ std::optional<Proposer::Outcome> Proposer::outcome_locked() const {
   };
   const auto closed = count([](const auto& one) { return one.closed; });
   const auto without = count([](const auto& one) { return one.closed || one.empty; });
-  if (round_ > 0 && closed > 0 && without >= protocol::majority_of(states_.size())) return Outcome::over;
-  if (proposal_->phase == Phase::outbid || is_stuck_locked()) return Outcome::outbid;
-  return std::nullopt;
+  if (round_ > 0 && !accepting_ && closed > 0 && without >= protocol::majority_of(states_.size())) return Outcome::over;
+  if (proposal_->phase != Phase::outbid && !is_stuck_locked()) return std::nullopt;
+  // Where one has closed it, what the others have to say counts before a next round drops it.
+  const auto awaited = count([](const auto& one) { return one.asked; });
+  if (closed > 0 && awaited > 0) return std::nullopt;
+  return Outcome::outbid;
 }
 
 // Those who refused may grant a higher ballot, and nobody else is left to.
