@@ -400,6 +400,51 @@ TEST_P(ThreePhaseTest, ARunningCoordinatorIsNotRecoveredBehindItsBack) {
   EXPECT_EQ(told.get()->outcome, Outcome::committed);
 }
 
+TEST_P(ThreePhaseTest, WhatItsAcceptorsCouldNotKeepIsRefusedBeforeAnythingRuns) {
+  auto& options = daemon_.options();
+  const auto& server = servers_.at("mariadb2");
+  if (!has_witness()) {
+    options.participants.push_back(
+        {"witness", server.host, server.port, server.user, server.password, "", "\"witness\": true"});
+  }
+  options.participants.front().more_json = "\"proof_rows\": false";
+  options.more_json = R"("transactions": {"protocol": "3pc", "acceptors": ["witness"]})";
+  EXPECT_EQ(daemon_.terminate(), 0);
+  start();
+  auto client = daemon_.client();
+  const auto refused = [&](const Transaction& transaction) {
+    const auto result = client.submit(transaction);
+    EXPECT_FALSE(result.ok());
+    return result.ok() ? Error{} : result.error();
+  };
+  const auto without_proofs = refused(bank_.transfer(bank_.next_id(), 1, 2, kAmount));
+  EXPECT_EQ(without_proofs.code, Errc::invalid_argument);
+  EXPECT_THAT(without_proofs.what, ::testing::HasSubstr("proof_rows"));
+  auto at_witness = bank_.transfer(bank_.next_id(), 1, 2, kAmount);
+  at_witness.protocol = Protocol::two_phase;
+  at_witness.branches.back().participant = "witness";
+  EXPECT_THAT(refused(at_witness).what, ::testing::HasSubstr("is a witness"));
+  auto two_phases = bank_.transfer(bank_.next_id(), 1, 2, kAmount);
+  two_phases.protocol = Protocol::two_phase;
+  EXPECT_TRUE(client.submit(two_phases).ok()) << "which asks no acceptor, and needs no proofs";
+  if (!has_witness()) return;
+  options.participants.front().more_json.clear();
+  EXPECT_EQ(daemon_.terminate(), 0);
+  start();
+  servers_.kill("mariadb2");
+  client = daemon_.client();
+  Error away;
+  EXPECT_TRUE(eventually([&] {
+    const auto result = client.submit(bank_.transfer(bank_.next_id(), 1, 2, kAmount));
+    if (!result.ok()) away = result.error();
+    return !result.ok();
+  }));
+  EXPECT_EQ(away.code, Errc::unavailable);
+  EXPECT_TRUE(away.retryable);
+  EXPECT_THAT(away.what, ::testing::HasSubstr("of 1 acceptors 0 can be reached"));
+  servers_.restart("mariadb2");
+}
+
 TEST_P(ThreePhaseTest, WithoutAMajorityNothingIsBegunAndWhatHasBegunWaits) {
   const auto names = server_names();
   failpoints_.arm("pre_commit_unsent=hold");

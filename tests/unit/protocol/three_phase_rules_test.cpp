@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "protocol/transaction_rules.hpp"
+#include "rules_driver.hpp"
 
 namespace assent::protocol {
 namespace {
@@ -13,28 +13,15 @@ using State = BranchRules::State;
 
 class ThreePhaseRules : public ::testing::Test {
  protected:
-  void feed(const Event& event) {
-    auto step = protocol::step(std::move(rules_), event);
-    rules_ = std::move(step.next);
-    commands_ = std::move(step.commands);
-    for (const auto& command : commands_) {
-      if (const auto* answer = std::get_if<Answer>(&command)) {
-        EXPECT_FALSE(answer_) << "answered twice";
-        answer_ = answer->outcome;
-      }
-    }
-  }
+  void feed(const Event& event) { driver_.feed(event); }
   template <typename Command>
   std::size_t count() const {
-    return static_cast<std::size_t>(std::count_if(commands_.begin(), commands_.end(), [](const auto& command) {
-      return std::holds_alternative<Command>(command);
-    }));
+    return driver_.count<Command>();
   }
   std::size_t settles(Decided decided) const {
-    return static_cast<std::size_t>(std::count_if(commands_.begin(), commands_.end(), [&](const auto& command) {
-      const auto* settle = std::get_if<Settle>(&command);
-      return settle && settle->decided == decided;
-    }));
+    const auto all = driver_.settles();
+    return static_cast<std::size_t>(
+        std::count_if(all.begin(), all.end(), [&](const auto& settle) { return settle.decided == decided; }));
   }
   void prepare_both() {
     feed(Voted{0, Voted::Kind::prepared});
@@ -45,23 +32,21 @@ class ThreePhaseRules : public ::testing::Test {
     feed(Settled{1, finding});
   }
 
-  TransactionRules rules_ = begin(2, false, Protocol::three_phase);
-  std::vector<Command> commands_;
-  std::optional<Outcome> answer_;
+  Driver driver_{begin(2, false, Protocol::three_phase)};
 };
 
 TEST_F(ThreePhaseRules, NothingIsCommittedBeforeTheQuorumHasDecided) {
   prepare_both();
   EXPECT_EQ(count<ForceDecision>(), 1U);
   feed(DecisionDurable{});
-  EXPECT_EQ(rules_.phase, Phase::pre_committing);
+  EXPECT_EQ(driver_.rules().phase, Phase::pre_committing);
   EXPECT_EQ(count<PreCommit>(), 1U);
   EXPECT_EQ(count<Settle>(), 0U);
-  EXPECT_FALSE(answer_);
+  EXPECT_FALSE(driver_.outcome());
   feed(QuorumDecided{Value::commit});
   EXPECT_EQ(settles(Decided::commit), 2U);
   settle_both(Finding::committed);
-  EXPECT_EQ(answer_, Outcome::committed);
+  EXPECT_EQ(driver_.outcome(), Outcome::committed);
   EXPECT_EQ(count<LogEnd>(), 1U);
 }
 
@@ -70,24 +55,24 @@ TEST_F(ThreePhaseRules, OnceThePreCommitIsSentNothingButTheAcceptorsRollsBack) {
   feed(DecisionDurable{});
   feed(DeadlinePassed{});
   EXPECT_EQ(count<Settle>(), 0U);
-  EXPECT_EQ(answer_, Outcome::unknown);
+  EXPECT_EQ(driver_.outcome(), Outcome::unknown);
   feed(Cancelled{});
   EXPECT_EQ(count<Settle>(), 0U);
   feed(RetryDue{0});
   EXPECT_EQ(count<Settle>(), 0U);
-  EXPECT_EQ(rules_.phase, Phase::pre_committing);
+  EXPECT_EQ(driver_.rules().phase, Phase::pre_committing);
 }
 
 TEST_F(ThreePhaseRules, OutbidItLearnsWhatWasDecided) {
   prepare_both();
   feed(DecisionDurable{});
   feed(Outbid{});
-  EXPECT_EQ(rules_.phase, Phase::terminating);
+  EXPECT_EQ(driver_.rules().phase, Phase::terminating);
   EXPECT_EQ(count<Terminate>(), 1U);
   feed(QuorumDecided{Value::rollback});
   EXPECT_EQ(settles(Decided::rollback), 2U);
   settle_both(Finding::rolled_back);
-  EXPECT_EQ(answer_, Outcome::rolled_back);
+  EXPECT_EQ(driver_.outcome(), Outcome::rolled_back);
   // The log has the intention, and its key: both must go.
   EXPECT_EQ(count<LogRolledBack>(), 1U);
   EXPECT_EQ(count<Forget>(), 0U);
@@ -96,7 +81,7 @@ TEST_F(ThreePhaseRules, OutbidItLearnsWhatWasDecided) {
 TEST_F(ThreePhaseRules, ADeadlineBeforeThePreCommitIsSentRollsBack) {
   prepare_both();
   feed(DeadlinePassed{});
-  EXPECT_FALSE(answer_);
+  EXPECT_FALSE(driver_.outcome());
   feed(DecisionDurable{});
   EXPECT_EQ(count<PreCommit>(), 0U);
   EXPECT_EQ(settles(Decided::rollback), 2U);
@@ -105,29 +90,29 @@ TEST_F(ThreePhaseRules, ADeadlineBeforeThePreCommitIsSentRollsBack) {
 }
 
 TEST_F(ThreePhaseRules, WhatTheLogBringsBackIsAskedAboutWhateverTheLogSays) {
-  rules_ = resume_undecided({false, false}, {false, false}, true);
-  EXPECT_EQ(rules_.phase, Phase::terminating);
+  driver_ = Driver(resume_undecided({false, false}, {false, false}, true));
+  EXPECT_EQ(driver_.rules().phase, Phase::terminating);
   feed(QuorumDecided{Value::commit});
   EXPECT_EQ(settles(Decided::commit), 2U);
   EXPECT_EQ(count<ForceDecision>(), 0U);
   settle_both(Finding::committed);
-  EXPECT_EQ(answer_, Outcome::committed);
+  EXPECT_EQ(driver_.outcome(), Outcome::committed);
   EXPECT_EQ(count<LogEnd>(), 1U);
 }
 
 TEST_F(ThreePhaseRules, OneThatNoLogKnowsIsLoggedBeforeItIsCommitted) {
-  rules_ = resume_undecided({false, false}, {false, false}, false);
+  driver_ = Driver(resume_undecided({false, false}, {false, false}, false));
   feed(QuorumDecided{Value::commit});
   EXPECT_EQ(count<ForceDecision>(), 1U);
   EXPECT_EQ(count<Settle>(), 0U);
   feed(DecisionDurable{});
   EXPECT_EQ(settles(Decided::commit), 2U);
   EXPECT_EQ(count<PreCommit>(), 0U);
-  for (const auto& branch : rules_.branches) EXPECT_TRUE(branch.known_prepared);
+  for (const auto& branch : driver_.rules().branches) EXPECT_TRUE(branch.known_prepared);
 }
 
 TEST_F(ThreePhaseRules, AFullLogDoesNotUndoWhatTheAcceptorsHaveDecided) {
-  rules_ = resume_undecided({false, false}, {false, false}, false);
+  driver_ = Driver(resume_undecided({false, false}, {false, false}, false));
   feed(QuorumDecided{Value::commit});
   feed(DecisionNotWritten{});
   EXPECT_EQ(settles(Decided::commit), 2U);
@@ -137,19 +122,19 @@ TEST_F(ThreePhaseRules, AFullLogDoesNotUndoWhatTheAcceptorsHaveDecided) {
 }
 
 TEST_F(ThreePhaseRules, OneThatNobodyDecidedIsRolledBackAndNotTakenForPrepared) {
-  rules_ = resume_undecided({false, false}, {false, false}, false);
+  driver_ = Driver(resume_undecided({false, false}, {false, false}, false));
   feed(QuorumDecided{Value::rollback});
   EXPECT_EQ(settles(Decided::rollback), 2U);
   // A branch of it may still be on its way to its prepare: it is to be fenced.
-  for (const auto& branch : rules_.branches) EXPECT_FALSE(branch.known_prepared);
+  for (const auto& branch : driver_.rules().branches) EXPECT_FALSE(branch.known_prepared);
   settle_both(Finding::rolled_back);
   EXPECT_EQ(count<Forget>(), 1U);
 }
 
 TEST_F(ThreePhaseRules, OneThatSomebodyElseHasClosedIsNotGivenAnOutcome) {
-  rules_ = resume_undecided({false, false}, {false, false}, true);
+  driver_ = Driver(resume_undecided({false, false}, {false, false}, true));
   feed(OverElsewhere{});
-  EXPECT_EQ(answer_, Outcome::unknown);
+  EXPECT_EQ(driver_.outcome(), Outcome::unknown);
   EXPECT_EQ(count<Forget>(), 1U);
   EXPECT_EQ(count<LogEnd>() + count<LogRolledBack>() + count<Settle>(), 0U);
 }
@@ -167,7 +152,7 @@ TEST_F(ThreePhaseRules, ARefusalBeforeAllArePreparedRollsBackWithoutAskingAnybod
   feed(Voted{1, Voted::Kind::refused});
   EXPECT_EQ(settles(Decided::rollback), 1U);
   feed(Settled{0, Finding::rolled_back});
-  EXPECT_EQ(answer_, Outcome::rolled_back);
+  EXPECT_EQ(driver_.outcome(), Outcome::rolled_back);
   EXPECT_EQ(count<Forget>(), 1U);
 }
 
