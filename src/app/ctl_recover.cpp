@@ -47,6 +47,10 @@ Row looked_at(const LeftTransaction& one) {
   } else if (one.members.participants.empty()) {
     row.verdict = "undecidable";
     row.reason = "no row that can be reached says who its acceptors are";
+  } else if (one.over) {
+    row.verdict = "rollback";
+    row.reason = "it had ended, as " + std::to_string(one.acceptors_closed) +
+                 " of its acceptors say; a branch that was rolled back has come back";
   } else if (!one.verdict) {
     row.verdict = "undecidable";
     row.reason = of_acceptors + " can be reached, and a majority is needed";

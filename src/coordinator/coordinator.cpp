@@ -48,6 +48,9 @@ Status Coordinator::Impl::start() {
   ASSENT_FAILPOINT(epoch_unforced);
   if (auto forced = force_epoch(); !forced.ok()) return forced;
   ASSENT_FAILPOINT(epoch_forced);
+  for (const auto& [name, inspection] : seen) {
+    if (inspection.owner) house_->registry.closed_below(inspection.owner->closed_below);
+  }
   house_->keys.restore(recovered_);
   if (auto resumed = resume_decided(); !resumed.ok()) return resumed;
   ASSENT_FAILPOINT(recovery_resumed);

@@ -78,11 +78,13 @@ void IdempotencyIndex::amend(const std::string& key, const std::string& gtrid, O
   const auto found = entries_.find(key);
   if (found == entries_.end() || found->second.gtrid != gtrid || !found->second.result) return;
   auto& result = *found->second.result;
-  if (result.outcome != Outcome::unknown) return;
+  if (result.outcome != Outcome::unknown || outcome == Outcome::unknown) return;
   result.outcome = outcome;
   result.settled = true;
   const auto state = outcome == Outcome::committed ? BranchState::committed : BranchState::rolled_back;
-  for (auto& branch : result.branches) branch.state = state;
+  for (auto& branch : result.branches) {
+    if (branch.state != BranchState::unproven) branch.state = state;
+  }
 }
 
 void IdempotencyIndex::abandon(const std::string& key, const Error& error) {

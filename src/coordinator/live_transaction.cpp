@@ -258,8 +258,8 @@ void LiveTransaction::fail_unrun(Error error) {
     wake_at_ = base::SteadyTime::max().time_since_epoch().count();
     last = status_locked();
   }
-  house_->registry.ended(gtrid_, std::move(last));
-  house_->registry.remove(gtrid_);
+  house_->registry.ended(this, gtrid_, std::move(last));
+  house_->registry.remove(this, gtrid_);
   if (!key_.empty()) house_->keys.abandon(key_, error);
   if (done) done(std::move(error));
   tell_answered();
@@ -322,6 +322,10 @@ void LiveTransaction::on_settle_report(protocol::BranchIndex branch, ports::Sett
 
 void LiveTransaction::on_logged(const Status& status) {
   if (status.ok()) {
+    if (protocol_ == Protocol::two_phase) {
+      const std::lock_guard lock(mutex_);
+      decided_ = Outcome::committed;
+    }
     ASSENT_FAILPOINT(decision_durable);
     return post(protocol::DecisionDurable{});
   }
@@ -370,7 +374,7 @@ void LiveTransaction::tell_ended() {
   }
   // Its client may have been answered before the acceptors were heard.
   if (!key_.empty() && last.outcome) house_->keys.amend(key_, gtrid_, *last.outcome);
-  house_->registry.ended(gtrid_, std::move(last));
+  house_->registry.ended(this, gtrid_, std::move(last));
 }
 
 protocol::Xid LiveTransaction::xid(protocol::BranchIndex branch) const {

@@ -144,7 +144,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::optional<Outcome> outcome_;
   SubmitDone done_;
   std::shared_ptr<Admission::Ticket> ticket_;
-  std::optional<Outcome> decided_;      ///< By its acceptors, whatever its client was answered before.
+  std::optional<Outcome> decided_;      ///< For good, whatever its client was answered before.
   bool to_terminate_ = false;           ///< Brought back, and nobody has asked its acceptors yet.
   std::shared_ptr<Proposer> proposer_;  ///< While its acceptors are asked.
 

@@ -168,9 +168,9 @@ void LiveTransaction::append_end(ports::LogRecord end) {
   ASSENT_FAILPOINT(end_unlogged);
   tell_ended();
   // Until its end is durable it stays findable: its rows must not be purged before.
-  house_->log.append(std::move(end), [house = house_, gtrid = gtrid_] {
+  house_->log.append(std::move(end), [house = house_, gtrid = gtrid_, self = this] {
     ASSENT_FAILPOINT(end_durable);
-    house->registry.remove(gtrid);
+    house->registry.remove(self, gtrid);
   });
 }
 
@@ -233,7 +233,7 @@ void LiveTransaction::on_quorum(Proposer::Outcome outcome) {
 
 void LiveTransaction::run(const protocol::Forget&) {
   tell_ended();
-  house_->registry.remove(gtrid_);
+  house_->registry.remove(this, gtrid_);
 }
 
 }  // namespace assent::coordinator

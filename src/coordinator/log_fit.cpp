@@ -36,7 +36,7 @@ Status check_log_fits(const ports::LogState& log, const std::string& coordinator
     const auto unfinished = std::count_if(log.live.begin(), log.live.end(), [](const auto& one) {
       return one.second.decision.protocol == Protocol::three_phase;
     });
-    if (owner.log_id != log.log_id && unfinished > 0) {
+    if (owner.log_id != log.log_id && owner.epoch >= log.epoch && unfinished > 0) {
       return conflict("this log has " + std::to_string(unfinished) +
                       " unfinished transactions in three phases, and participant '" + name +
                       "' was used with another log of coordinator '" + coordinator_id + "' since (on host '" +

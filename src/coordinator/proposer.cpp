@@ -76,7 +76,6 @@ void Proposer::hurry() {
 
 void Proposer::begin_locked(protocol::Proposal proposal) {
   proposal_ = proposal;
-  accepting_ = proposal.phase == Phase::accepting;
   states_.assign(acceptors_.asked.size(), {});
 }
 
@@ -113,11 +112,11 @@ void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>
     const std::lock_guard lock(mutex_);
     // One of an earlier ballot or phase says nothing any more.
     if (!told_ || next_round_at_ || asked.ballot != proposal_->ballot) return;
-    if (asked.accepts != accepting_) return;
+    if (asked.accepts != proposal_->chosen) return;
     auto& state = states_[asked.acceptor];
     state.asked = false;
     if (answer.ok()) {
-      count_locked(asked.acceptor, asked.accepts, *answer);
+      count_locked(asked, *answer);
     } else {
       state.again_at = base::SteadyClock::now() + at_random(pause_after(state.failures++));
     }
@@ -134,41 +133,33 @@ void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>
   ask(std::move(asking));
 }
 
-void Proposer::count_locked(std::size_t acceptor, bool accepts, const ports::AcceptorAnswer& answer) {
-  const bool was_promising = proposal_->phase == Phase::promising;
-  states_[acceptor].closed = answer.kind == Kind::closed;
-  states_[acceptor].empty = !accepts && answer.kind == Kind::granted && !answer.row.accepted;
-  if (answer.kind != Kind::granted) {
-    proposal_ = protocol::step(*proposal_, protocol::Refused{acceptor, answer.row.promised});
-  } else if (was_promising) {
-    proposal_ = protocol::step(*proposal_, protocol::Promised{acceptor, answer.row.accepted});
-  } else {
-    proposal_ = protocol::step(*proposal_, protocol::AcceptedBy{acceptor});
+void Proposer::count_locked(const Asked& asked, const ports::AcceptorAnswer& answer) {
+  const auto acceptor = asked.acceptor;
+  const bool had_chosen = proposal_->chosen;
+  switch (answer.kind) {
+    case Kind::granted:
+      proposal_ = asked.accepts ? protocol::step(*proposal_, protocol::AcceptedBy{acceptor})
+                                : protocol::step(*proposal_, protocol::Promised{acceptor, answer.row.accepted});
+      break;
+    case Kind::refused: proposal_ = protocol::step(*proposal_, protocol::Refused{acceptor, answer.row.promised}); break;
+    case Kind::closed: proposal_ = protocol::step(*proposal_, protocol::Closed{acceptor}); break;
   }
   // All are asked again, those too that have not answered the first question.
-  if (was_promising && proposal_->phase == Phase::accepting) {
-    accepting_ = true;
-    for (auto& state : states_)
-      state = {.asked = false, .closed = state.closed, .empty = state.empty, .failures = 0, .again_at = {}};
-  }
+  if (!had_chosen && proposal_->chosen) states_.assign(states_.size(), {});
 }
 
-// One that has closed it may have had no part in it. But of a majority that accepted anything one is among any majority
-// that is asked, and if that has it no more, it has closed it knowing all participants: every branch was settled.
 std::optional<Proposer::Outcome> Proposer::outcome_locked() const {
-  if (proposal_->phase == Phase::decided) {
-    return proposal_->value == protocol::Value::commit ? Outcome::commit : Outcome::rollback;
+  switch (proposal_->phase) {
+    case Phase::decided: return proposal_->value == protocol::Value::commit ? Outcome::commit : Outcome::rollback;
+    case Phase::over: return Outcome::over;
+    case Phase::outbid: break;
+    case Phase::promising:
+    case Phase::accepting:
+      if (!is_stuck_locked()) return std::nullopt;
   }
-  const auto count = [this](auto which) {
-    return static_cast<std::size_t>(std::count_if(states_.begin(), states_.end(), which));
-  };
-  const auto closed = count([](const auto& one) { return one.closed; });
-  const auto without = count([](const auto& one) { return one.closed || one.empty; });
-  if (round_ > 0 && !accepting_ && closed > 0 && without >= protocol::majority_of(states_.size())) return Outcome::over;
-  if (proposal_->phase != Phase::outbid && !is_stuck_locked()) return std::nullopt;
   // Where one has closed it, what the others have to say counts before a next round drops it.
-  const auto awaited = count([](const auto& one) { return one.asked; });
-  if (closed > 0 && awaited > 0) return std::nullopt;
+  const bool awaited = std::any_of(states_.begin(), states_.end(), [](const auto& one) { return one.asked; });
+  if (proposal_->closed != 0 && awaited) return std::nullopt;
   return Outcome::outbid;
 }
 

@@ -49,8 +49,6 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
  private:
   struct Acceptor {
     bool asked = false;  ///< And not answered yet.
-    bool closed = false;
-    bool empty = false;  ///< Has promised, having accepted nothing.
     std::uint32_t failures = 0;
     base::SteadyTime again_at{};
   };
@@ -66,7 +64,7 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   Asking due_locked(base::SteadyTime now);
   void ask(Asking asking);
   void on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer);
-  void count_locked(std::size_t acceptor, bool accepts, const ports::AcceptorAnswer& answer);
+  void count_locked(const Asked& asked, const ports::AcceptorAnswer& answer);
   bool is_stuck_locked() const;
   /// What is to be told by now.
   std::optional<Outcome> outcome_locked() const;
@@ -76,7 +74,6 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   std::mutex mutex_;
   Told told_;  ///< Null once it was called.
   std::optional<protocol::Proposal> proposal_;
-  bool accepting_ = false;  ///< The proposal has come to its second phase, or began there.
   std::vector<Acceptor> states_;
   std::uint16_t round_ = 0;  ///< 0: a pre-commit.
   std::optional<base::SteadyTime> next_round_at_;

@@ -22,7 +22,7 @@ std::future<T> asked(Start start) {
   return future;
 }
 
-using FoundRows = Result<std::optional<ports::TransactionRows>>;
+using FoundRows = Result<ports::TransactionRows>;
 
 std::future<FoundRows> find_rows(Participant& participant, const protocol::Xid& xid) {
   return asked<FoundRows>([&](auto done) { participant.find_rows(xid, std::move(done)); });
@@ -32,10 +32,14 @@ std::future<FoundRows> find_rows(Participant& participant, const protocol::Xid& 
 void judge(LeftTransaction& one) {
   if (one.acceptors.empty() || one.acceptors_read < protocol::majority_of(one.acceptors.size())) return;
   std::optional<protocol::Accepted> highest;
+  std::size_t with = 0;
   for (const auto& row : one.acceptors) {
     if (!row || !row->accepted) continue;
+    ++with;
     if (!highest || highest->ballot < row->accepted->ballot) highest = row->accepted;
   }
+  one.over = one.acceptors_closed > 0 && one.acceptors_read - with >= protocol::majority_of(one.acceptors.size());
+  if (one.over) return;
   one.verdict = highest ? highest->value : protocol::Value::rollback;
 }
 
@@ -100,6 +104,7 @@ LeftBehind Recoverer::look() {
       one.gtrid = gtrid;
       one.protocol = protocol::parse_gtrid(gtrid)->protocol;
       one.prepared_at.push_back(participant.name());
+      one.branches[participant.name()] = {gtrid, bqual};
       seen_at[gtrid] = {&participant, {gtrid, bqual}};
     }
   }
@@ -112,9 +117,9 @@ LeftBehind Recoverer::look() {
   std::vector<std::pair<LeftTransaction*, std::future<FoundRows>>> rows;
   for (auto& [gtrid, future] : members) {
     auto told = future.get();
-    if (!told.ok() || !*told) continue;
+    if (!told.ok() || !told->members) continue;
     auto& one = found[gtrid];
-    one.members = std::move((*told)->members);
+    one.members = std::move(*told->members);
     one.acceptors.resize(one.members.acceptors.size());
     std::set<Participant*> to_ask;
     for (const auto& name : one.members.acceptors) {
@@ -129,10 +134,11 @@ LeftBehind Recoverer::look() {
     const auto told = future.get();
     if (!told.ok()) {
       --one->acceptors_read;
-    } else if (*told) {
-      for (const auto& [index, row] : (*told)->acceptors) {
-        if (index < one->acceptors.size()) one->acceptors[index] = row;
-      }
+      continue;
+    }
+    if (told->closed) ++one->acceptors_closed;
+    for (const auto& [index, row] : told->acceptors) {
+      if (index < one->acceptors.size() && !told->closed) one->acceptors[index] = row;
     }
   }
   for (auto& [gtrid, one] : found) {
@@ -149,7 +155,7 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
     if (one.protocol != Protocol::three_phase) continue;
     // Again each time: a participant may have been out of reach, or the lost one have connected again.
     holding.insert(one.prepared_at.begin(), one.prepared_at.end());
-    if (house_->registry.find(one.gtrid)) continue;
+    if (one.over || house_->registry.find(one.gtrid)) continue;
     if (one.members.participants.empty()) {
       refused[one.gtrid] = "no row that can be reached says whose acceptors to ask";
       continue;
@@ -168,7 +174,30 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
   }
   // One that stays is met again: its branch then cannot be settled yet.
   for (auto& one : ending) one.wait();
+  for (const auto& one : left.transactions) {
+    if (one.over) roll_back_again(one);
+  }
   return refused;
+}
+
+// Every branch was settled. One that is listed was rolled back, and came back with its server's restart.
+void Recoverer::roll_back_again(const LeftTransaction& one) {
+  TransactionStatus status;
+  status.gtrid = one.gtrid;
+  status.protocol = one.protocol;
+  status.outcome = Outcome::rolled_back;
+  status.settled = true;
+  for (const auto& [name, xid] : one.branches) {
+    const auto report =
+        asked<ports::SettleReport>([&, &branch = xid](auto done) {
+          house_->places.at(name).participant->settle(branch, protocol::Decided::rollback, true, std::move(done));
+        }).get();
+    const bool done = report.finding == protocol::Finding::rolled_back;
+    status.settled = status.settled && done;
+    status.branches.push_back(
+        {name, done ? BranchState::rolled_back : BranchState::in_doubt, done ? "" : report.detail});
+  }
+  came_back_[one.gtrid] = std::move(status);
 }
 
 void Recoverer::tick(base::SteadyTime now) {
@@ -176,10 +205,12 @@ void Recoverer::tick(base::SteadyTime now) {
 }
 
 void Recoverer::let_go() {
+  came_back_.clear();
   house_->registry.clear();
 }
 
 std::optional<TransactionStatus> Recoverer::status(const std::string& gtrid) const {
+  if (const auto found = came_back_.find(gtrid); found != came_back_.end()) return found->second;
   if (const auto live = house_->registry.find(gtrid)) return live->status();
   return house_->registry.recent(gtrid);
 }

@@ -21,9 +21,12 @@ struct LeftTransaction {
   std::string gtrid;
   Protocol protocol = Protocol::two_phase;
   std::vector<std::string> prepared_at;                         ///< Participants that list a branch of it.
+  std::map<std::string, protocol::Xid> branches;                ///< Those, by participant.
   protocol::Members members;                                    ///< Empty where no row tells.
   std::vector<std::optional<protocol::AcceptorRow>> acceptors;  ///< In their order; nothing: not there, or not reached.
   std::size_t acceptors_read = 0;
+  std::size_t acceptors_closed = 0;  ///< Of those that were read.
+  bool over = false;                 ///< Every branch was settled: what is listed was rolled back, and has come back.
   /// What they would decide if they were asked now. Nothing: no majority of them can be reached, or who they are is not
   /// known.
   std::optional<protocol::Value> verdict;
@@ -70,9 +73,12 @@ class Recoverer {
 
  private:
   class NoLog;
+  void roll_back_again(const LeftTransaction& one);
+
   const std::vector<ports::Participant*> participants_;
   const std::unique_ptr<NoLog> log_;
   const std::shared_ptr<House> house_;
+  std::map<std::string, TransactionStatus> came_back_;  ///< By gtrid; how rolling it back again went.
 };
 
 }  // namespace assent::coordinator

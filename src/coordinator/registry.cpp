@@ -21,9 +21,10 @@ void Registry::take_up(const std::shared_ptr<LiveTransaction>& transaction) {
   if (transactions_.emplace(transaction->gtrid(), transaction).second) ++live_;
 }
 
-void Registry::ended(const std::string& gtrid, TransactionStatus last) {
+void Registry::ended(const LiveTransaction* transaction, const std::string& gtrid, TransactionStatus last) {
   const std::lock_guard lock(mutex_);
-  if (!transactions_.contains(gtrid)) return;
+  const auto found = transactions_.find(gtrid);
+  if (found == transactions_.end() || found->second.get() != transaction) return;
   ASSENT_CHECK(live_ > 0);
   --live_;
   recent_.emplace(gtrid, std::move(last));
@@ -34,9 +35,13 @@ void Registry::ended(const std::string& gtrid, TransactionStatus last) {
   }
 }
 
-void Registry::remove(const std::string& gtrid) {
+void Registry::remove(const LiveTransaction* transaction, const std::string& gtrid) {
+  std::shared_ptr<LiveTransaction> last;
   const std::lock_guard lock(mutex_);
-  transactions_.erase(gtrid);
+  const auto found = transactions_.find(gtrid);
+  if (found == transactions_.end() || found->second.get() != transaction) return;
+  last = std::move(found->second);
+  transactions_.erase(found);
 }
 
 void Registry::clear() {

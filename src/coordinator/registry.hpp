@@ -39,8 +39,8 @@ class Registry {
 
   /// It has ended: it no longer counts against the bound. It stays findable until remove(). Of no effect on one that
   /// was let go of.
-  void ended(const std::string& gtrid, TransactionStatus last);
-  void remove(const std::string& gtrid);
+  void ended(const LiveTransaction* transaction, const std::string& gtrid, TransactionStatus last);
+  void remove(const LiveTransaction* transaction, const std::string& gtrid);
   /// Lets go of everything that is alive.
   void clear();
 

@@ -83,22 +83,21 @@ std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::Listed
 
 void Sweeper::take_up(const protocol::Xid& xid) {
   ++under_way_;
-  participant_.find_rows(
-      xid, [self = shared_from_this(), xid](const Result<std::optional<ports::TransactionRows>>& found) {
-        if (found.ok() && *found) {
-          auto made = LiveTransaction::left_behind(self->house_, xid.gtrid, (*found)->members);
-          if (made.ok()) {
-            self->house_->registry.take_up(*made);
-          } else {
-            spdlog::critical("{} at '{}' was left behind: {}", xid.gtrid, self->participant_.name(), made.error().what);
-          }
-        } else if (found.ok()) {
-          // It may have been settled since the scan; if not, it is met again.
-          spdlog::info("{} at '{}' is in three phases, and no row there says whose acceptors to ask; it is left alone",
-                       xid.gtrid, self->participant_.name());
-        }
-        self->one_done();
-      });
+  participant_.find_rows(xid, [self = shared_from_this(), xid](const Result<ports::TransactionRows>& found) {
+    if (found.ok() && found->members) {
+      auto made = LiveTransaction::left_behind(self->house_, xid.gtrid, *found->members);
+      if (made.ok()) {
+        self->house_->registry.take_up(*made);
+      } else {
+        spdlog::critical("{} at '{}' was left behind: {}", xid.gtrid, self->participant_.name(), made.error().what);
+      }
+    } else if (found.ok()) {
+      // It may have been settled since the scan; if not, it is met again.
+      spdlog::info("{} at '{}' is in three phases, and no row there says whose acceptors to ask; it is left alone",
+                   xid.gtrid, self->participant_.name());
+    }
+    self->one_done();
+  });
 }
 
 void Sweeper::check_past() {
@@ -120,10 +119,10 @@ protocol::Known Sweeper::known(const std::string& gtrid) const {
   // Asked after the scan: a transaction is in the registry before its first branch starts and until its end, so one
   // that is not in there now has nobody at it. Every decision in the log is in the registry until it has ended.
   if (house_->registry.find(gtrid)) return protocol::Known::live;
-  const bool three_phase = protocol::parse_gtrid(gtrid)->protocol == Protocol::three_phase;
-  if (three_phase && house_->registry.is_closed(gtrid)) return protocol::Known::closed;
   const auto ended = house_->registry.recent(gtrid);
-  return ended && ended->outcome == Outcome::committed ? protocol::Known::decided : protocol::Known::nothing;
+  if (ended && ended->outcome == Outcome::committed) return protocol::Known::decided;
+  const bool three_phase = protocol::parse_gtrid(gtrid)->protocol == Protocol::three_phase;
+  return three_phase && house_->registry.is_closed(gtrid) ? protocol::Known::closed : protocol::Known::nothing;
 }
 
 protocol::Era Sweeper::era(std::uint32_t epoch) const {

@@ -122,28 +122,28 @@ AcceptorAnswer newly_accepted() {
           {protocol::kCoordinatorsBallot, protocol::Accepted{protocol::kCoordinatorsBallot, Value::commit}}};
 }
 
-std::variant<std::optional<ports::TransactionRows>, SqlError> find_rows(Session& session, const Config& config,
-                                                                        const protocol::Xid& xid) {
+std::variant<ports::TransactionRows, SqlError> find_rows(Session& session, const Config& config,
+                                                         const protocol::Xid& xid) {
   const auto branch = protocol::parse_bqual(xid.bqual);
   ASSENT_CHECK(branch && protocol::parse_gtrid(xid.gtrid));
   // The row of a branch that is prepared can be seen only uncommitted; what it says was written once and never changes.
   auto result = session.run(
       "SELECT acceptor," + std::string(kColumns) + ",members FROM " + config.schema + ".acceptor WHERE gtrid='" +
           xid.gtrid + "';SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT participants FROM " + config.schema +
-          ".proof WHERE gtrid='" + xid.gtrid + "' AND branch=" + std::to_string(branch->branch) + " AND kind='proof'",
-      3);
+          ".proof WHERE gtrid='" + xid.gtrid + "' AND branch=" + std::to_string(branch->branch) +
+          " AND kind='proof';SELECT 1 FROM " + config.schema + ".pulse WHERE coordinator='" + config.coordinator_id +
+          "' AND closed_below>'" + xid.gtrid + "'",
+      4);
   if (result.error) return std::move(*result.error);
-  std::optional<protocol::Members> members;
   ports::TransactionRows found;
+  found.closed = !rows_of(result).rows.empty();
   for (const auto& row : result.answers[0].rows->rows) {
     found.acceptors.emplace_back(static_cast<std::uint16_t>(int_of(row[0])), row_of(row, 1));
-    members = protocol::parse_members(text_of(row[4]));
+    found.members = protocol::parse_members(text_of(row[4]));
   }
   const auto& own = result.answers[2].rows->rows;
-  if (!members && !own.empty()) members = protocol::parse_members(text_of(own.front()[0]));
-  if (!members) return std::optional<ports::TransactionRows>();
-  found.members = std::move(*members);
-  return std::optional(std::move(found));
+  if (!found.members && !own.empty()) found.members = protocol::parse_members(text_of(own.front()[0]));
+  return found;
 }
 
 std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,

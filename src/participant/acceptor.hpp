@@ -33,8 +33,8 @@ std::vector<ports::AcceptorAnswer> answers_from(std::span<const ports::AcceptorQ
 ports::AcceptorAnswer newly_accepted();
 
 /// As ports::Participant::find_rows() says.
-std::variant<std::optional<ports::TransactionRows>, SqlError> find_rows(Session& session, const Config& config,
-                                                                        const protocol::Xid& xid);
+std::variant<ports::TransactionRows, SqlError> find_rows(Session& session, const Config& config,
+                                                         const protocol::Xid& xid);
 
 /// The participants that rows of this coordinator's below `to` name.
 std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,

@@ -126,7 +126,7 @@ class SqlParticipant final : public ports::Participant {
         });
   }
 
-  void find_rows(protocol::Xid xid, ports::Done<Result<std::optional<ports::TransactionRows>>> done) override {
+  void find_rows(protocol::Xid xid, ports::Done<Result<ports::TransactionRows>> done) override {
     control_.post([this, xid = std::move(xid), done = std::move(done)](Session* session, const std::string& why) {
       if (!session) return done(unavailable(why));
       auto found = participant::find_rows(*session, config_, xid);

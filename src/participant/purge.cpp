@@ -38,7 +38,11 @@ std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config
                 " AND branch=" + text_of(row[1]) + ";";
     }
     const auto deleted = session.run(packet + "COMMIT", rows.size() + 2);
-    if (deleted.error) return *deleted.error;
+    if (deleted.error) {
+      // Whoever uses this session next must not stand in a transaction. What cannot be undone ends with it.
+      if (!deleted.error->lost && session.run("ROLLBACK").error) session.shut_down();
+      return *deleted.error;
+    }
     purged += rows.size();
     if (rows.size() < kRowsPerDelete) break;
     after = text_of(rows.back()[0]);

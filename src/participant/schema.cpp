@@ -177,14 +177,17 @@ std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& sessi
   const auto& found = std::get<std::optional<OwnerKey>>(key);
   // An all-zero row was made for a claim that was then cut off.
   if (!found || is_blank(*found)) return std::optional<ports::OwnerRow>();
-  ports::OwnerRow owner{found->log_id, found->epoch, found->host, {}};
-  auto pulse = session.run("SELECT CAST((UNIX_TIMESTAMP()-UNIX_TIMESTAMP(seen_at))*1000 AS SIGNED) FROM " +
+  ports::OwnerRow owner{found->log_id, found->epoch, found->host};
+  auto pulse = session.run("SELECT CAST((UNIX_TIMESTAMP()-UNIX_TIMESTAMP(seen_at))*1000 AS SIGNED),closed_below FROM " +
                            table(config, "pulse") + " WHERE coordinator='" + config.coordinator_id + "'");
   if (pulse.error) {
     if (pulse.error->number == errnos::kNoSuchTable) return std::optional(owner);
     return std::move(*pulse.error);
   }
-  if (!rows_of(pulse).rows.empty()) owner.silent = std::chrono::milliseconds(int_of(rows_of(pulse).rows.front()[0]));
+  if (!rows_of(pulse).rows.empty()) {
+    owner.silent = std::chrono::milliseconds(int_of(rows_of(pulse).rows.front()[0]));
+    owner.closed_below = text_of(rows_of(pulse).rows.front()[1]);
+  }
   return std::optional(owner);
 }
 

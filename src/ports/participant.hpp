@@ -65,6 +65,7 @@ struct OwnerRow {
   std::string host;  ///< Where the process ran that wrote it.
   /// Since its process last gave a sign of life here, by the server's clock; nothing where it never did.
   std::optional<std::chrono::milliseconds> silent = std::nullopt;
+  std::string closed_below = {};  ///< As close_acceptor() said it here.
 };
 
 /// What an acceptor of a transaction in three phases is asked (protocol/quorum.hpp).
@@ -94,8 +95,9 @@ struct Inspection {
 
 /// What one server keeps of a transaction in three phases.
 struct TransactionRows {
-  protocol::Members members;
+  std::optional<protocol::Members> members;                                ///< Nothing where no row is there.
   std::vector<std::pair<std::uint16_t, protocol::AcceptorRow>> acceptors;  ///< Which of its acceptors, from 0.
+  bool closed = false;                                                     ///< As close_acceptor() said.
 };
 
 /// One participant: a database on a server that keeps XA branches, and rows of Assent's own as an acceptor. Thread
@@ -159,8 +161,8 @@ class Participant {
   virtual void ask(AcceptorQuestion question, Done<Result<AcceptorAnswer>> done) = 0;
 
   /// What the rows here say of the transaction, that of this branch as well, which can be seen while it is prepared.
-  /// Nothing when there is none. Only looks.
-  virtual void find_rows(protocol::Xid xid, Done<Result<std::optional<TransactionRows>>> done) = 0;
+  /// Only looks.
+  virtual void find_rows(protocol::Xid xid, Done<Result<TransactionRows>> done) = 0;
 
   /// Ends every connection that another process with this coordinator's identity has registered here, and waits a
   /// moment for them: until they are gone, what they prepared cannot be settled. For whoever finishes in the place of

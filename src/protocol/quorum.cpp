@@ -25,6 +25,9 @@ struct QuorumStepper {
   Proposal next;
 
   void on(const Promised& event) {
+    if (next.chosen || next.phase == Proposal::Phase::over) return;
+    if (!event.accepted) next.empty |= bit(event.acceptor);
+    if (is_over()) return;
     if (next.phase != Proposal::Phase::promising) return;
     next.granted |= bit(event.acceptor);
     if (event.accepted && (!next.binding || next.binding->ballot < event.accepted->ballot)) {
@@ -35,6 +38,7 @@ struct QuorumStepper {
     // any more below this ballot; that all branches are prepared says nothing.
     next.value = next.binding ? next.binding->value : Value::rollback;
     next.phase = Proposal::Phase::accepting;
+    next.chosen = true;
     next.granted = 0;
   }
 
@@ -47,10 +51,28 @@ struct QuorumStepper {
 
   void on(const Refused& event) {
     if (!is_open(next)) return;
-    next.refused |= bit(event.acceptor);
     next.outbid_by = std::max(next.outbid_by, event.promised);
+    refused_by(event.acceptor);
+  }
+
+  void on(const Closed& event) {
+    if (next.phase == Proposal::Phase::decided || next.phase == Proposal::Phase::over) return;
+    next.closed |= bit(event.acceptor);
+    if (!is_over()) refused_by(event.acceptor);
+  }
+
+  void refused_by(std::size_t acceptor) {
+    next.refused |= bit(acceptor);
     const auto left = next.acceptors - static_cast<std::size_t>(std::popcount(next.refused));
-    if (left < majority_of(next.acceptors)) next.phase = Proposal::Phase::outbid;
+    if (is_open(next) && left < majority_of(next.acceptors)) next.phase = Proposal::Phase::outbid;
+  }
+
+  /// One that has closed it may have had no part in it. But of a majority that accepted anything one is among any
+  /// majority that is asked; if that has it no more, it has closed it, and every branch was settled.
+  bool is_over() {
+    const bool over = !next.chosen && next.closed != 0 && is_majority(next.closed | next.empty, next.acceptors);
+    if (over) next.phase = Proposal::Phase::over;
+    return over;
   }
 };
 
@@ -74,6 +96,7 @@ Proposal pre_commit(std::size_t acceptors) {
   ASSENT_CHECK(acceptors >= 1 && acceptors <= kAcceptorsMax);
   Proposal proposal;
   proposal.phase = Proposal::Phase::accepting;
+  proposal.chosen = true;
   proposal.acceptors = static_cast<std::uint8_t>(acceptors);
   proposal.value = Value::commit;
   return proposal;

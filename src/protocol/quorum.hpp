@@ -15,8 +15,10 @@ namespace assent::protocol {
 //     pre_commit:  accepting at ballot 0 --accepted by a majority--> decided: commit
 //     terminate:   promising at ballot b --promised by a majority--> accepting --accepted by a majority--> decided
 //     either:      refused by so many that no majority is left--> outbid
+//     terminate:   promising or outbid --one has closed it, and a majority has nothing accepted--> over
 //
-// Who is outbid decides nothing by that: it tries again with a higher ballot, or learns what another one decided.
+// Who is outbid decides nothing by that: it tries again with a higher ballot, or learns what another one decided. An
+// acceptor closes a transaction, and forgets it, once it is told by its coordinator that every branch is settled.
 
 /// Orders attempts to decide a transaction; no two proposers use the same. 0 is the coordinator's own, for the
 /// pre-commit, and needs no promise, since nobody is below it.
@@ -61,12 +63,21 @@ bool accept(AcceptorRow& row, Ballot ballot, Value value);
 
 /// One proposer's attempt at one ballot.
 struct Proposal {
-  enum class Phase : std::uint8_t { promising, accepting, decided, outbid };
+  enum class Phase : std::uint8_t {
+    promising,
+    accepting,
+    decided,
+    outbid,
+    over,  ///< Every branch was settled, and nobody keeps what was decided.
+  };
   Phase phase = Phase::promising;
   Ballot ballot = kCoordinatorsBallot;
   std::uint8_t acceptors = 0;
   std::uint64_t granted = 0;        ///< By acceptor, a bit each: who has granted what this phase asks for.
   std::uint64_t refused = 0;        ///< The same, for either phase.
+  std::uint64_t closed = 0;         ///< Who has closed it: those have refused as well.
+  std::uint64_t empty = 0;          ///< Who has promised, having accepted nothing.
+  bool chosen = false;              ///< It has a value to be accepted: came to accepting, or began there.
   Ballot outbid_by = 0;             ///< The highest that was named in a refusal.
   std::optional<Accepted> binding;  ///< What was accepted at the highest ballot, of those that promised.
   Value value = Value::rollback;    ///< From accepting on.
@@ -96,7 +107,10 @@ struct Refused {
   std::size_t acceptor;
   Ballot promised;
 };
-using QuorumEvent = std::variant<Promised, AcceptedBy, Refused>;
+struct Closed {
+  std::size_t acceptor;
+};
+using QuorumEvent = std::variant<Promised, AcceptedBy, Refused, Closed>;
 
 /// Pure. Answers that come late or again are ignored.
 Proposal step(Proposal proposal, const QuorumEvent& event);

@@ -25,6 +25,7 @@ constexpr SafeguardName kNames[] = {
     {Safeguard::no_votes, "no_votes"},         {Safeguard::no_way_back, "no_way_back"},
     {Safeguard::quorum_first, "quorum_first"}, {Safeguard::no_presumption, "no_presumption"},
     {Safeguard::majority, "majority"},         {Safeguard::rows_kept, "rows_kept"},
+    {Safeguard::closing, "closing"},           {Safeguard::epoch_closed, "epoch_closed"},
     {Safeguard::own_ballots, "own_ballots"},   {Safeguard::all_prepared, "all_prepared"},
 };
 
@@ -41,11 +42,15 @@ struct State {
   std::array<Branch, kBranchesMax> branches{};
   std::array<AcceptorRow, kAcceptorsMax> rows{};
   std::array<Process, kRivalsMax + 1> processes{};
-  std::uint8_t votes = 0;  ///< That the coordinator has heard.
-  bool gave_up = false;    ///< The coordinator rolls back, and may: nothing was asked of the acceptors.
+  std::uint8_t closed = 0;  ///< By which acceptors, a bit each.
+  std::uint8_t votes = 0;   ///< That the coordinator has heard.
+  bool gave_up = false;     ///< The coordinator rolls back, and may: nothing was asked of the acceptors.
 };
 
-enum class Kind : std::uint8_t { prepare, fail, give_up, begin, promise, accept, settle, purge };
+/// What a process has heard of an acceptor in the phase that it is in.
+enum class Said : std::uint8_t { nothing, granted, granted_empty, refused, closed };
+
+enum class Kind : std::uint8_t { prepare, fail, give_up, begin, promise, accept, settle, purge, close };
 
 struct Step {
   Kind kind;
@@ -103,6 +108,9 @@ class ThreePhaseWorld final : public World {
         if (is_settled(state.branches[i])) go({Kind::purge, 0, i});
       }
     }
+    if (all_settled(state)) {
+      for (std::size_t i = 0; i < size_.acceptors; ++i) go({Kind::close, 0, i});
+    }
   }
 
   std::optional<std::string> violation(const Packed& packed) const override {
@@ -152,6 +160,8 @@ class ThreePhaseWorld final : public World {
                decides(state, after, step.process);
       }
       case Kind::settle: return "branch " + place + ": " + who + " sends " + word(*decision_of(state, step.process));
+      case Kind::close:
+        return "every branch being settled, acceptor " + place + " closes the transaction and deletes its row";
       case Kind::purge: return "the row of acceptor " + place + " is deleted, its branch being settled";
     }
     return "";
@@ -160,6 +170,11 @@ class ThreePhaseWorld final : public World {
  private:
   bool is_without(Safeguard safeguard) const { return without_ == safeguard; }
   static bool is_settled(Branch branch) { return branch == Branch::committed || branch == Branch::rolled_back; }
+  bool all_settled(const State& state) const {
+    return std::all_of(state.branches.begin(), state.branches.begin() + static_cast<std::ptrdiff_t>(size_.branches),
+                       is_settled);
+  }
+  static bool is_closed(const State& state, std::size_t acceptor) { return (state.closed >> acceptor & 1U) != 0; }
   bool any(const State& state, Branch what) const {
     return std::count(state.branches.begin(), state.branches.begin() + size_.branches, what) > 0;
   }
@@ -177,6 +192,7 @@ class ThreePhaseWorld final : public World {
     if (now.phase == before.processes[process].proposal.phase) return "";
     if (now.phase == Phase::decided) return "; that decides " + word(now.value);
     if (now.phase == Phase::accepting) return "; it asks to accept " + word(now.value);
+    if (now.phase == Phase::over) return "; it learns that all is over";
     return "; that one is outbid";
   }
 
@@ -196,6 +212,9 @@ class ThreePhaseWorld final : public World {
     const auto& process = state.processes[number];
     if (number == 0 && state.gave_up) each_settle(state, number, go);
     if (!process.proposes) return;
+    // Its connections are ended before any acceptor closes anything.
+    const bool is_cut_off = number == 0 && state.closed != 0 && !is_without(Safeguard::epoch_closed);
+    if (is_cut_off) return;
     for (std::size_t acceptor = 0; acceptor < size_.acceptors; ++acceptor) {
       for (const bool heard : {true, false}) {
         if (number > 0) go(Step{Kind::promise, number, acceptor, heard});
@@ -250,6 +269,10 @@ class ThreePhaseWorld final : public World {
         return;
       }
       case Kind::purge: state.rows[step.place] = {}; return;
+      case Kind::close:
+        state.rows[step.place] = {};
+        if (!is_without(Safeguard::closing)) state.closed = static_cast<std::uint8_t>(state.closed | 1U << step.place);
+        return;
     }
   }
 
@@ -260,6 +283,10 @@ class ThreePhaseWorld final : public World {
   void promise(State& state, const Step& step) const {
     auto& process = state.processes[step.process];
     auto& row = state.rows[step.place];
+    if (is_closed(state, step.place)) {
+      if (step.heard) process.proposal = protocol::step(process.proposal, protocol::Closed{step.place});
+      return;
+    }
     const bool granted = protocol::promise(row, process.proposal.ballot);
     if (!step.heard) return;
     if (!granted) {
@@ -285,6 +312,11 @@ class ThreePhaseWorld final : public World {
   void accept(State& state, const Step& step) const {
     auto& process = state.processes[step.process];
     auto& row = state.rows[step.place];
+    // The coordinator's own questions are not held against the closing.
+    if (is_closed(state, step.place) && step.process > 0) {
+      if (step.heard) process.proposal = protocol::step(process.proposal, protocol::Closed{step.place});
+      return;
+    }
     if (is_without(Safeguard::promise_test)) row.promised = protocol::kCoordinatorsBallot;
     const bool accepted = protocol::accept(row, process.proposal.ballot, process.proposal.value);
     if (!step.heard) return;
@@ -294,6 +326,8 @@ class ThreePhaseWorld final : public World {
 
   /// Once all can be reached and one more recoverer runs alone, nothing is left, and nothing that was decided changes.
   std::optional<std::string> what_the_last_recoverer_leaves(State state, bool says_commit, bool says_rollback) const {
+    // Nobody recovers what is over.
+    if (state.closed != 0) return std::nullopt;
     auto last = protocol::terminate(size_.acceptors, static_cast<Ballot>(kRivalsMax + 1));
     for (std::size_t i = 0; i < size_.acceptors; ++i) {
       if (!protocol::promise(state.rows[i], last.ballot)) return "the last recoverer is refused a promise";
@@ -332,6 +366,7 @@ class ThreePhaseWorld final : public World {
     Packer packer;
     for (std::size_t i = 0; i < size_.branches; ++i) packer.put(state.branches[i], 2);
     for (std::size_t i = 0; i < size_.acceptors; ++i) {
+      packer.put(is_closed(state, i), 1);
       packer.put(state.rows[i].promised, 3);
       put(packer, state.rows[i].accepted);
     }
@@ -344,11 +379,19 @@ class ThreePhaseWorld final : public World {
       const auto& proposal = process.proposal;
       const bool open = proposal.phase == Phase::promising || proposal.phase == Phase::accepting;
       packer.put(process.asked_accept, 1);
-      packer.put(proposal.phase, 2);
+      // Neither decides anything any more.
+      packer.put(proposal.phase == Phase::over ? Phase::outbid : proposal.phase, 2);
       packer.put(process.asked_accept || proposal.phase == Phase::decided ? proposal.value : Value::commit, 1);
       if (!open) continue;
-      packer.put(proposal.granted, static_cast<unsigned>(size_.acceptors));
-      packer.put(proposal.refused, static_cast<unsigned>(size_.acceptors));
+      for (std::size_t acceptor = 0; acceptor < size_.acceptors; ++acceptor) {
+        const auto said = [&](std::uint64_t mask) { return (mask >> acceptor & 1U) != 0; };
+        packer.put(said(proposal.closed)                            ? Said::closed
+                   : said(proposal.refused)                         ? Said::refused
+                   : said(proposal.granted) && said(proposal.empty) ? Said::granted_empty
+                   : said(proposal.granted)                         ? Said::granted
+                                                                    : Said::nothing,
+                   3);
+      }
       if (proposal.phase == Phase::promising) put(packer, proposal.binding);
     }
     return packer.packed();
@@ -359,6 +402,7 @@ class ThreePhaseWorld final : public World {
     State state;
     for (std::size_t i = 0; i < size_.branches; ++i) state.branches[i] = from.take<Branch>(2);
     for (std::size_t i = 0; i < size_.acceptors; ++i) {
+      if (from.take<std::uint8_t>(1) != 0) state.closed = static_cast<std::uint8_t>(state.closed | 1U << i);
       state.rows[i].promised = from.take<Ballot>(3);
       state.rows[i].accepted = take_accepted(from);
     }
@@ -374,9 +418,16 @@ class ThreePhaseWorld final : public World {
       process.asked_accept = from.take<std::uint8_t>(1) != 0;
       proposal.phase = from.take<Phase>(2);
       proposal.value = from.take<Value>(1);
+      proposal.chosen = process.asked_accept;
       if (proposal.phase != Phase::promising && proposal.phase != Phase::accepting) continue;
-      proposal.granted = from.take<std::uint64_t>(static_cast<unsigned>(size_.acceptors));
-      proposal.refused = from.take<std::uint64_t>(static_cast<unsigned>(size_.acceptors));
+      for (std::size_t acceptor = 0; acceptor < size_.acceptors; ++acceptor) {
+        const auto said = from.take<Said>(3);
+        const auto bit = std::uint64_t{1} << acceptor;
+        if (said == Said::closed) proposal.closed |= bit;
+        if (said == Said::closed || said == Said::refused) proposal.refused |= bit;
+        if (said == Said::granted_empty) proposal.empty |= bit;
+        if (said == Said::granted || said == Said::granted_empty) proposal.granted |= bit;
+      }
       if (proposal.phase == Phase::promising) proposal.binding = take_accepted(from);
     }
     return state;

@@ -30,6 +30,8 @@ enum class Safeguard : std::uint8_t {
   no_presumption,  ///< A recoverer with an empty log presumes nothing.
   majority,        ///< Not whoever is reached first, as after the textbook's time-outs, but a majority decides.
   rows_kept,       ///< No row goes before every branch is settled.
+  closing,         ///< A row that goes leaves word that it is not a new one's.
+  epoch_closed,    ///< No row goes while the coordinator, of an earlier epoch by then, could still write one.
   own_ballots,     ///< No two recoverers share a ballot.
   all_prepared,    ///< No pre-commit before every branch is prepared.
 };

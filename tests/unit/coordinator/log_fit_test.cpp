@@ -72,13 +72,16 @@ TEST(LogFit, AnOldLogWithUnfinishedThreePhasesIsRefusedOnceAnotherHasBeenUsed) {
   log.epoch = 3;
   const auto seen_with = [](std::uint64_t log_id) {
     Inspections seen;
-    seen["stock"].owner = ports::OwnerRow{log_id, 2, "h"};
+    seen["stock"].owner = ports::OwnerRow{log_id, 4, "h"};
     return seen;
   };
   log.live["g"].decision.protocol = Protocol::two_phase;
   EXPECT_TRUE(check_log_fits(log, "shop1", seen_with(8)).ok());
   log.live["g"].decision.protocol = Protocol::three_phase;
-  EXPECT_TRUE(check_log_fits(log, "shop1", seen_with(7)).ok());
+  // One that was away when this log took over from another.
+  auto older = seen_with(8);
+  older["stock"].owner->epoch = 2;
+  EXPECT_TRUE(check_log_fits(log, "shop1", older).ok());
   const auto refused = check_log_fits(log, "shop1", seen_with(8));
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Errc::conflict);

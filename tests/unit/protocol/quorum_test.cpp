@@ -90,5 +90,28 @@ TEST(Quorum, WhatWasAcceptedAtTheHighestBallotBinds) {
   EXPECT_EQ(one.value, Value::commit);
 }
 
+TEST(Quorum, OneThatHasClosedItSaysNothingByItself) {
+  // It may have had no part in what the others accepted.
+  auto proposal = step(terminate(3, 9), Closed{2});
+  EXPECT_EQ(proposal.phase, Phase::promising);
+  EXPECT_FALSE(asks(proposal, 2));
+  proposal = step(proposal, Promised{0, Accepted{0, Value::commit}});
+  proposal = step(proposal, Promised{1, std::nullopt});
+  EXPECT_EQ(proposal.phase, Phase::over) << "a majority has nothing, and one of them has closed it";
+  proposal = step(terminate(3, 9), Promised{0, Accepted{0, Value::commit}});
+  proposal = step(step(proposal, Promised{1, Accepted{0, Value::commit}}), Closed{2});
+  EXPECT_EQ(proposal.phase, Phase::accepting);
+  EXPECT_EQ(proposal.value, Value::commit);
+}
+
+TEST(Quorum, ClosedByAMajorityItIsOverAlsoAfterItWasOutbid) {
+  auto proposal = step(terminate(2, 9), Closed{0});
+  EXPECT_EQ(proposal.phase, Phase::outbid);
+  EXPECT_EQ(step(proposal, Closed{1}).phase, Phase::over);
+  EXPECT_EQ(step(proposal, Promised{1, std::nullopt}).phase, Phase::over);
+  EXPECT_EQ(step(proposal, Promised{1, Accepted{3, Value::rollback}}).phase, Phase::outbid);
+  EXPECT_EQ(step(pre_commit(1), Closed{0}).phase, Phase::outbid) << "the coordinator asks as a recoverer first";
+}
+
 }  // namespace
 }  // namespace assent::protocol
