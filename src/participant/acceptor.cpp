@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "participant/purge.hpp"
 
 namespace assent::participant {
 namespace {
@@ -38,6 +39,7 @@ protocol::AcceptorRow row_of(const std::vector<assent::Value>& columns, std::siz
   return row;
 }
 
+// What it has accepted, it says again, whatever it has promised since: the first answer may have been lost.
 AcceptorAnswer answer_of(const AcceptorQuestion& question, const protocol::AcceptorRow& row) {
   const bool granted = question.value ? row.accepted == protocol::Accepted{question.ballot, *question.value}
                                       : row.promised == question.ballot;
@@ -148,8 +150,9 @@ std::variant<ports::TransactionRows, SqlError> find_rows(Session& session, const
 
 std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,
                                                                  const std::string& to) {
-  auto named = session.run("SELECT DISTINCT members FROM " + config.schema + ".acceptor WHERE gtrid>='" +
-                           config.coordinator_id + ".' AND gtrid<" + quoted(session, to));
+  const auto [low, high] = own_range(config, {}, to);
+  auto named = session.run("SELECT DISTINCT members FROM " + config.schema +
+                           ".acceptor WHERE gtrid>=" + quoted(session, low) + " AND gtrid<" + quoted(session, high));
   if (named.error) return std::move(*named.error);
   std::set<std::string> names;
   for (const auto& row : rows_of(named).rows) {
@@ -166,16 +169,17 @@ std::variant<std::set<std::string>, SqlError> named_participants(Session& sessio
 std::variant<std::uint64_t, SqlError> close_acceptor(Session& session, const Config& config, const std::string& from,
                                                      const std::string& to) {
   constexpr auto kRowsMax = ports::Participant::kPurgedRowsMax;
-  const auto above = config.schema + ".acceptor WHERE gtrid>=" + quoted(session, from) + " AND gtrid<";
+  const auto [low, high] = own_range(config, from, to);
+  const auto above = config.schema + ".acceptor WHERE gtrid>=" + quoted(session, low) + " AND gtrid<";
   // The first row, and the first that is left to the next time.
   auto ends =
-      session.run("SELECT gtrid FROM " + above + quoted(session, to) + " ORDER BY gtrid LIMIT 1;SELECT gtrid FROM " +
-                      above + quoted(session, to) + " ORDER BY gtrid LIMIT 1 OFFSET " + std::to_string(kRowsMax),
+      session.run("SELECT gtrid FROM " + above + quoted(session, high) + " ORDER BY gtrid LIMIT 1;SELECT gtrid FROM " +
+                      above + quoted(session, high) + " ORDER BY gtrid LIMIT 1 OFFSET " + std::to_string(kRowsMax),
                   2);
   if (ends.error) return std::move(*ends.error);
   if (ends.answers.front().rows->rows.empty()) return std::uint64_t{0};
   const bool more = !rows_of(ends).rows.empty();
-  const auto end = quoted(session, more ? text_of(rows_of(ends).rows.front()[0]) : to);
+  const auto end = quoted(session, more ? text_of(rows_of(ends).rows.front()[0]) : high);
   // Said first, so that nobody who asks about one of them afterwards takes the missing row for a new one.
   auto deleted = session.run("UPDATE " + config.schema + ".pulse SET closed_below=" + end + " WHERE coordinator='" +
                                  config.coordinator_id + "' AND closed_below<" + end + ";DELETE FROM " + above + end +

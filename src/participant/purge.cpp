@@ -13,16 +13,19 @@ static_assert(ports::Participant::kPurgedRowsMax % kRowsPerDelete == 0);
 
 }  // namespace
 
+std::pair<std::string, std::string> own_range(const Config& config, const std::string& from, const std::string& to) {
+  const auto prefix = config.coordinator_id + ".";
+  const auto prefix_end = config.coordinator_id + "/";  // the byte after the point
+  return {std::max(from, prefix), std::min(to, prefix_end)};
+}
+
 std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config& config, const std::string& from,
                                                   const std::string& to, std::optional<Protocol> only) {
   // A gtrid's last letter is its protocol.
   const std::string of_it = !only                            ? ""
                             : *only == Protocol::three_phase ? " AND gtrid LIKE '%.3'"
                                                              : " AND gtrid LIKE '%.2'";
-  const auto prefix = config.coordinator_id + ".";
-  const auto prefix_end = config.coordinator_id + "/";  // the byte after the point
-  const auto low = std::max(from, prefix);
-  const auto high = std::min(to, prefix_end);
+  const auto [low, high] = own_range(config, from, to);
   std::uint64_t purged = 0;
   for (auto after = low; after < high && purged < ports::Participant::kPurgedRowsMax;) {
     const auto found = session.run(

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "assent/transaction.hpp"
@@ -10,6 +11,9 @@
 #include "participant/session.hpp"
 
 namespace assent::participant {
+
+/// The part of a range of gtrids that is this coordinator's.
+std::pair<std::string, std::string> own_range(const Config& config, const std::string& from, const std::string& to);
 
 /// As ports::Participant::purge_proofs() says: the rows of proof with `from` <= gtrid < `to` that are this
 /// coordinator's. Never waits for a running branch's row, whatever lies beside the range: the keys are read without

@@ -336,6 +336,43 @@ TEST_P(ThreePhaseTest, APrepareThatFinishesAfterTheScanIsRolledBack) {
   }
 }
 
+TEST_P(ThreePhaseTest, ABranchThatComesBackAfterItIsClosedIsRolledBackAgain) {
+  EXPECT_EQ(submit().get()->outcome, Outcome::committed);
+  const auto& [participant, server] = bank_.places()[0];
+  const auto come_back = [&](std::uint64_t random) {
+    // Of a transaction before that one, as a server's restart can bring it back.
+    const auto gtrid = protocol::format_gtrid({bank_.database(), 1, 0, random, Protocol::three_phase});
+    const auto xid = protocol::xid_literal(
+        {gtrid, protocol::format_bqual({1, static_cast<std::uint16_t>(bank_.places().size()), participant})});
+    Sql hand(server, bank_.database());
+    hand.run("XA START " + xid);
+    hand.run("INSERT INTO assent.proof(gtrid,branch,kind,participants,protocol) VALUES ('" + gtrid + "',1,'proof','" +
+             (has_witness() ? "orders,stock/orders,stock,witness" : "orders,stock,payments") + "',3)");
+    hand.run("XA END " + xid);
+    hand.run("XA PREPARE " + xid);
+  };
+  for (const auto& name : server_names()) {
+    Sql sql(servers_.at(name));
+    EXPECT_TRUE(eventually([&] {
+      return !sql.text("SELECT closed_below FROM assent.pulse WHERE coordinator='" + bank_.database() + "'").empty();
+    }));
+  }
+  come_back(1);
+  EXPECT_TRUE(eventually([&] { return in_doubt() == 0; })) << daemon_.output();
+  // Without the coordinator, which is then not asked for its memory.
+  daemon_.kill_9();
+  lose_log();
+  come_back(2);
+  EXPECT_THAT(recover({}).output, ::testing::HasSubstr("it had ended"));
+  const auto recovered = recover_for_good();
+  EXPECT_EQ(recovered.code, kClean) << recovered.output;
+  EXPECT_EQ(in_doubt(), 0U);
+  come_back(3);
+  start();
+  EXPECT_TRUE(eventually([&] { return in_doubt() == 0; })) << daemon_.output();
+  EXPECT_EQ(made(), bank_.places().size());
+}
+
 TEST_P(ThreePhaseTest, ALatePreCommitIsRefusedAndItsSenderLearnsTheOutcome) {
   failpoints_.arm(pre_commit_to(0) + "=hold;" + pre_commit_to(1) + "=hold;" + pre_commit_to(2) + "=hold");
   auto told = submit();

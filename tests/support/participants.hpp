@@ -55,6 +55,19 @@ class BlockingParticipant {
   Result<std::vector<ports::ListedXid>> scan() {
     return call<Result<std::vector<ports::ListedXid>>>([&](auto done) { port_->scan(std::move(done)); }).get();
   }
+  Result<ports::AcceptorAnswer> ask(ports::AcceptorQuestion question) {
+    return call<Result<ports::AcceptorAnswer>>([&](auto done) { port_->ask(std::move(question), std::move(done)); })
+        .get();
+  }
+  Result<ports::TransactionRows> find_rows(const protocol::Xid& xid) {
+    return call<Result<ports::TransactionRows>>([&](auto done) { port_->find_rows(xid, std::move(done)); }).get();
+  }
+  Status check_members(const std::string& to, const std::vector<std::string>& known) {
+    return call<Status>([&](auto done) { port_->check_members(to, known, std::move(done)); }).get();
+  }
+  Result<std::uint64_t> close_acceptor(const std::string& from, const std::string& to) {
+    return call<Result<std::uint64_t>>([&](auto done) { port_->close_acceptor(from, to, std::move(done)); }).get();
+  }
   Result<std::uint64_t> purge(const std::string& from, const std::string& to) {
     return call<Result<std::uint64_t>>([&](auto done) { port_->purge_proofs(from, to, std::nullopt, std::move(done)); })
         .get();

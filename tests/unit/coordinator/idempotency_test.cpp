@@ -82,6 +82,8 @@ TEST(Idempotency, AnOutcomeThatWasUnknownIsAmendedAndNoOther) {
     if (key == std::string("unknown")) result.outcome = Outcome::unknown;
     index.finish(key, result);
     index.amend(key, "another", Outcome::rolled_back);
+    index.amend(key, "g", Outcome::unknown);
+    EXPECT_EQ(index.find(key)->branches[0].state, BranchState::committed);
     index.amend(key, "g", Outcome::rolled_back);
   }
   EXPECT_EQ(index.find("unknown")->outcome, Outcome::rolled_back);

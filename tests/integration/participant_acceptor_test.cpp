@@ -1,0 +1,132 @@
+// The acceptor that a participant's server keeps: its rules are SQL, and must be those of protocol/quorum.hpp.
+
+#include "support/participants.hpp"
+
+namespace assent::testing {
+namespace {
+
+using protocol::Accepted;
+using protocol::AcceptorRow;
+using protocol::Ballot;
+using protocol::Decided;
+using protocol::Finding;
+using protocol::Value;
+using Kind = ports::AcceptorAnswer::Kind;
+
+class ParticipantAcceptorTest : public ParticipantTest {
+ protected:
+  ports::AcceptorQuestion promise(Ballot ballot) const { return {gtrid, 1, ballot, std::nullopt, "stock,orders"}; }
+  ports::AcceptorQuestion accept(Ballot ballot, Value value) const { return {gtrid, 1, ballot, value, "stock,orders"}; }
+  ports::AcceptorQuestion pre_commit() const { return accept(protocol::kCoordinatorsBallot, Value::commit); }
+  std::int64_t rows() const {
+    return Sql(server).number("SELECT COUNT(*) FROM assent.acceptor WHERE gtrid='" + gtrid + "'");
+  }
+
+  const std::string gtrid = next_xid(coordinator).gtrid;
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, ParticipantAcceptorTest, ::testing::Values("mariadb", "mysql"),
+                         [](const auto& which) { return which.param; });
+
+// Every short sequence of questions has the same answers as the pure rules give.
+TEST_P(ParticipantAcceptorTest, ItAnswersEverySequenceAsTheRulesDo) {
+  auto participant = up();
+  const std::vector<ports::AcceptorQuestion> questions = {pre_commit(), promise(3), promise(5),
+                                                          accept(3, Value::rollback), accept(5, Value::commit)};
+  for (std::size_t code = 0; code < 5 * 5 * 5; ++code) {
+    direct->run("DELETE FROM assent.acceptor WHERE gtrid='" + gtrid + "'");
+    AcceptorRow row;
+    std::size_t left = code;
+    for (int i = 0; i < 3; ++i, left /= 5) {
+      const auto& question = questions[left % 5];
+      const auto answer = participant->ask(question);
+      ASSERT_TRUE(answer) << answer.error().what;
+      // What it has accepted it says again, as if the first answer were late.
+      const bool said_before = question.value && row.accepted == Accepted{question.ballot, *question.value};
+      const bool granted = question.value ? protocol::accept(row, question.ballot, *question.value) || said_before
+                                          : protocol::promise(row, question.ballot);
+      EXPECT_EQ(answer->kind, granted ? Kind::granted : Kind::refused) << "sequence " << code << ", question " << i;
+      EXPECT_EQ(answer->row, row) << "sequence " << code << ", question " << i;
+    }
+  }
+}
+
+TEST_P(ParticipantAcceptorTest, PreCommitsThatComeTogetherAreAnsweredEachForItself) {
+  auto participant = up();
+  const auto other = next_xid(coordinator).gtrid;
+  ASSERT_EQ(participant->ask(promise(7))->kind, Kind::granted);
+  std::vector<std::future<Result<ports::AcceptorAnswer>>> answers;
+  for (int i = 0; i < 200; ++i) {
+    auto question = pre_commit();
+    // One that is promised to somebody, one that is there from the first on, the others new.
+    question.gtrid = i % 3 == 0 ? gtrid : i % 3 == 1 ? other : next_xid(coordinator).gtrid;
+    answers.push_back(std::async(std::launch::async, [&, question] { return participant->ask(question); }));
+  }
+  for (int i = 0; i < 200; ++i) {
+    const auto answer = answers[static_cast<std::size_t>(i)].get();
+    ASSERT_TRUE(answer) << answer.error().what;
+    EXPECT_EQ(answer->kind, i % 3 == 0 ? Kind::refused : Kind::granted) << i;
+  }
+}
+
+TEST_P(ParticipantAcceptorTest, WhatIsClosedIsNoNewTransaction) {
+  auto participant = up();
+  const auto later = next_xid(coordinator).gtrid;
+  EXPECT_EQ(participant->close_acceptor("", later).value(), 0U);
+  EXPECT_EQ(participant->ask(promise(3))->kind, Kind::granted) << "nothing was there to be closed";
+  EXPECT_EQ(participant->close_acceptor("", later).value(), 1U);
+  EXPECT_EQ(participant->ask(promise(4))->kind, Kind::closed);
+  EXPECT_EQ(participant->ask(accept(4, Value::rollback))->kind, Kind::closed);
+  EXPECT_EQ(rows(), 0);
+  auto next = promise(4);
+  next.gtrid = later;
+  EXPECT_EQ(participant->ask(next)->kind, Kind::granted);
+  // Another coordinator's range is its own.
+  BlockingParticipant foreign(config_for(server, database, coordinator + "b"));
+  auto theirs = promise(3);
+  theirs.gtrid = next_xid(coordinator + "b").gtrid;
+  EXPECT_EQ(foreign.ask(theirs)->kind, Kind::granted);
+  EXPECT_EQ(participant->inspect()->owner->closed_below, later);
+}
+
+TEST_P(ParticipantAcceptorTest, RowsTellWhoTakesPartAlsoThoseOfAPreparedBranch) {
+  auto participant = up();
+  const auto xid = next_xid(coordinator);
+  EXPECT_FALSE(participant->find_rows(xid)->members);
+  ASSERT_EQ(participant->prepare(work_for(xid, {sql("SELECT 1")})).kind, ports::Vote::Kind::prepared);
+  const auto own = participant->find_rows(xid);
+  ASSERT_TRUE(own) << own.error().what;
+  EXPECT_EQ(own->members->participants, (std::vector<std::string>{"stock", "orders"}));
+  EXPECT_EQ(participant->settle(xid, Decided::rollback).finding, Finding::rolled_back);
+  EXPECT_FALSE(participant->find_rows(xid)->members) << "it was there, and not committed";
+  ASSERT_EQ(participant->ask(pre_commit())->kind, Kind::granted);
+  const auto kept = participant->find_rows({gtrid, "01.02.stock"});
+  EXPECT_EQ(kept->members->acceptors, (std::vector<std::string>{"stock", "orders"}));
+  ASSERT_EQ(kept->acceptors.size(), 1U);
+  EXPECT_EQ(kept->acceptors[0].first, 1U);
+  EXPECT_TRUE(participant->check_members("~", {"orders", "stock"}));
+  const auto unknown = participant->check_members("~", {"stock"});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Errc::conflict);
+  EXPECT_NE(unknown.error().what.find("'orders'"), std::string::npos) << unknown.error().what;
+}
+
+// What else is asked on the same session must not be undone with it.
+TEST_P(ParticipantAcceptorTest, APurgeThatFailsLeavesNoTransactionBehind) {
+  auto participant = up();
+  std::vector<protocol::Xid> xids;
+  for (int i = 0; i < 2; ++i) {
+    xids.push_back(next_xid(coordinator));
+    ASSERT_EQ(participant->prepare(work_for(xids.back(), {sql("SELECT 1")})).kind, ports::Vote::Kind::prepared);
+    ASSERT_EQ(participant->settle(xids.back(), Decided::commit).finding, Finding::committed);
+  }
+  direct->run("START TRANSACTION");
+  direct->rows("SELECT gtrid FROM assent.proof WHERE gtrid='" + xids[1].gtrid + "' FOR UPDATE");
+  EXPECT_FALSE(participant->purge("", "~"));
+  ASSERT_EQ(participant->ask(promise(3))->kind, Kind::granted);
+  EXPECT_EQ(rows(), 1) << "seen from another session";
+  direct->run("COMMIT");
+  EXPECT_EQ(participant->purge("", "~").value(), 2U);
+}
+
+}  // namespace
+}  // namespace assent::testing
