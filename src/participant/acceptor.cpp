@@ -67,7 +67,6 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
             config.coordinator_id + "' AND closed_below<='" + question.gtrid +
             "' LOCK IN SHARE MODE ON DUPLICATE KEY UPDATE asked=asked+1,";
   if (question.value) {
-    // From the left: the promise is tested before it is raised.
     const auto unless_promised = [&](const std::string& column, const std::string& value) {
       return column + "=IF(promised<=" + ballot + "," + value + "," + column + ")";
     };
