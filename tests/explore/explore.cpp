@@ -21,7 +21,7 @@ constexpr const char* kHelp =
 messages, and rivals who take the living for dead. Says how many states there are, and whether any of them is wrong.
 
   explore                             the quick set of worlds
-  explore --large                     46 million states: ten minutes, and 4 GiB
+  explore --large                     53 million states: ten minutes, and 2.5 GiB
   explore --without promise_test      takes a safeguard away, and tells the shortest way to what goes wrong then
   explore --protocol 3pc --branches 3 --acceptors 3 --rivals 2
 
