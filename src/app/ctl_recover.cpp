@@ -183,6 +183,7 @@ int recover(const CtlCall& call, Config config) {
     }
     const auto refused = recoverer.take_up(left);
     finish(recoverer, recoverer.live(), call.patience);
+    recoverer.finish_closed(left);
     for (auto& row : rows) update(row, recoverer.status(row.found->gtrid), refused);
     next = "run the same again once what is missing is back";
   } else if (to_do > 0) {

@@ -64,6 +64,7 @@ void Adopter::look() {
   // It finishes the rest itself, and what it has settled cannot be looked up any more.
   if (!silent) return recoverer_.let_go();
   const auto left = recoverer_.look();
+  recoverer_.finish_closed(left);
   for (const auto& [gtrid, why] : recoverer_.take_up(left)) {
     if (complained_.insert(gtrid).second) spdlog::critical("{}: cannot be finished: {}", gtrid, why);
   }

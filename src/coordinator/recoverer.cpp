@@ -32,13 +32,12 @@ std::future<FoundRows> find_rows(Participant& participant, const protocol::Xid& 
 void judge(LeftTransaction& one) {
   if (one.acceptors.empty() || one.acceptors_read < protocol::majority_of(one.acceptors.size())) return;
   std::optional<protocol::Accepted> highest;
-  std::size_t with = 0;
   for (const auto& row : one.acceptors) {
     if (!row || !row->accepted) continue;
-    ++with;
     if (!highest || highest->ballot < row->accepted->ballot) highest = row->accepted;
   }
-  one.over = one.acceptors_closed > 0 && one.acceptors_read - with >= protocol::majority_of(one.acceptors.size());
+  // Only shown: what is done about it, the acceptors say when they are asked.
+  one.over = one.acceptors_closed > 0 && !highest;
   if (one.over) return;
   one.verdict = highest ? highest->value : protocol::Value::rollback;
 }
@@ -155,7 +154,7 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
     if (one.protocol != Protocol::three_phase) continue;
     // Again each time: a participant may have been out of reach, or the lost one have connected again.
     holding.insert(one.prepared_at.begin(), one.prepared_at.end());
-    if (one.over || house_->registry.find(one.gtrid)) continue;
+    if (house_->registry.is_closed(one.gtrid) || house_->registry.find(one.gtrid)) continue;
     if (one.members.participants.empty()) {
       refused[one.gtrid] = "no row that can be reached says whose acceptors to ask";
       continue;
@@ -174,13 +173,15 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
   }
   // One that stays is met again: its branch then cannot be settled yet.
   for (auto& one : ending) one.wait();
-  for (const auto& one : left.transactions) {
-    if (one.over) roll_back_again(one);
-  }
   return refused;
 }
 
-// Every branch was settled. One that is listed was rolled back, and came back with its server's restart.
+void Recoverer::finish_closed(const LeftBehind& left) {
+  for (const auto& one : left.transactions) {
+    if (one.protocol == Protocol::three_phase && house_->registry.is_closed(one.gtrid)) roll_back_again(one);
+  }
+}
+
 void Recoverer::roll_back_again(const LeftTransaction& one) {
   TransactionStatus status;
   status.gtrid = one.gtrid;

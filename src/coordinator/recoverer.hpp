@@ -63,6 +63,10 @@ class Recoverer {
   /// its acceptors asked. What cannot be taken up is named with the reason.
   std::map<std::string, std::string> take_up(const LeftBehind& left);
 
+  /// Rolls back again the branches in `left` of transactions whose acceptors, asked by tick(), have said that every
+  /// branch was settled: they were rolled back, and came back with their server's restart. Blocks.
+  void finish_closed(const LeftBehind& left);
+
   void tick(base::SteadyTime now);
   /// Forgets what it has taken up and not finished: whoever comes next finishes it.
   void let_go();
