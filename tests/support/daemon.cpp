@@ -26,6 +26,14 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
+/// For the owner's eyes only, and never half there: programs may be reading it.
+void replace_file(const std::string& path, const std::string& text) {
+  const auto fresh = path + ".new";
+  std::ofstream(fresh) << text;
+  ::chmod(fresh.c_str(), 0600);
+  std::filesystem::rename(fresh, path);
+}
+
 }  // namespace
 
 TempFolder::TempFolder() {
@@ -105,12 +113,10 @@ void Daemon::write_config() const {
     entry["user"] = participant.user;
     entry["database"] = participant.database;
     entry["password_file"] = participant.name + ".password";
-    const auto secret = folder_.path() + "/" + participant.name + ".password";
-    std::ofstream(secret) << participant.password << "\n";
-    ::chmod(secret.c_str(), 0600);
+    replace_file(folder_.path() + "/" + participant.name + ".password", participant.password + "\n");
     config["participants"][participant.name] = std::move(entry);
   }
-  std::ofstream(config_path()) << config.dump(2) << "\n";
+  replace_file(config_path(), config.dump(2) + "\n");
 }
 
 void Daemon::start() {
