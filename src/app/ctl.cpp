@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <iterator>
+#include <set>
 #include <sstream>
 
 #include <boost/program_options.hpp>
@@ -21,121 +21,19 @@ namespace po = boost::program_options;
 
 constexpr unsigned kHelpColumns = 100;
 
-struct Command {
-  const char* name;  ///< One word or two: "wal verify".
-  const char* operands;
-  std::size_t operands_min;
-  std::size_t operands_max;
-  const char* summary;
-  const char* help;
-  int (*run)(const CtlCall&);
-};
+/// In the order in which help lists them.
+constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {transaction_commands, health_commands,
+                                                                 recovery_commands, log_commands};
 
-constexpr Command kCommands[] = {
-    {"submit", "FILE|-", 1, 1, "run a transaction, wait for its outcome",
-     R"help(Submits the transaction in FILE, or on standard input. FILE holds the parameters of txn.submit, or a whole JSON-RPC
-request. It is checked before anything is sent. Without an idempotency key one is made, so that the outcome can always
-be asked for afterwards; a second run of the same file with a key of its own runs nothing twice.
+std::vector<const CtlCommand*> all_commands() {
+  std::vector<const CtlCommand*> all;
+  for (const auto group : kGroups) {
+    for (const auto& command : group()) all.push_back(&command);
+  }
+  return all;
+}
 
-Exit codes: 0 committed, 1 rolled back (the cause is printed), 2 not known: ask with assentctl status.
-
-Examples:
-  assentctl submit order.json
-  assentctl submit - <<'END'
-  {"idempotency_key": "order-4711",
-   "branches": [
-    {"participant": "orders", "statements": [{"sql": "INSERT INTO orders VALUES (?, ?)", "args": [4711, "bolt"]}]},
-    {"participant": "stock", "statements": [
-      {"sql": "UPDATE stock SET n = n - 1 WHERE item = ? AND n > 0", "args": ["bolt"], "expect": {"affected": 1}}]}]}
-  END
-)help",
-     ctl_submit},
-    {"status", "GTRID|--key KEY", 0, 1, "what became of a transaction",
-     R"help(Shows one transaction, by its gtrid or by its idempotency key. A coordinator forgets a transaction once it is settled;
-it remembers a committed one by its key for as long as keys are kept.
-
-Exit codes: 0 committed, 1 rolled back, 2 undecided, not known or a hazard.
-
-Examples:
-  assentctl status shop1.0000002a.00000000012f.9f86d081884c7d65.2
-  assentctl status --key order-4711
-)help",
-     ctl_status},
-    {"list", "", 0, 0, "what is live, in doubt or a hazard",
-     R"help(Lists the transactions that have not ended, oldest first.
-
-Exit codes: 0 none of them is in doubt, 2 one is in doubt or a hazard.
-
-Examples:
-  assentctl list
-  assentctl list --json | jq '.transactions[].gtrid'
-)help",
-     ctl_list},
-    {"participants", "", 0, 0, "the databases and their health",
-     R"help(Lists the coordinator's participants, and what its doctor found that is not as it should be.
-
-Exit codes: 0 all are up, 69 one is down, 78 one is refused because it would break a guarantee.
-
-Example:
-  assentctl participants
-)help",
-     ctl_participants},
-    {"info", "", 0, 0, "the coordinator itself: state, limits, counters",
-     R"help(Shows the coordinator's version, identity, state, limits and counters.
-
-Exit codes: 0 it serves, 2 something is in doubt or a hazard, 69 it does not take work.
-
-Example:
-  assentctl info --json
-)help",
-     ctl_info},
-    {"doctor", "[PARTICIPANT]", 0, 1, "examine the databases of a configuration, without a coordinator",
-     R"help(Connects to the databases that the configuration FILE names, all or one, looks for what would break a guarantee, and
-says how to mend it, one line each. No coordinator is needed.
-
-Exit codes: 0 all is well, 69 a database cannot be reached, 78 one would be refused.
-
-Examples:
-  assentctl doctor --config config/assentd.json
-  assentctl doctor --config config/assentd.json stock
-)help",
-     ctl_doctor},
-    {"recover", "", 0, 0, "finish what a lost coordinator has left, by its acceptors",
-     R"help(For a coordinator that is gone with its log. Looks through XA RECOVER of every database of the configuration for
-branches of that coordinator, and tells for each transaction what its acceptors have decided, or would. Only looks,
-unless --apply is given: then every transaction in three phases that a majority of its acceptors can be asked about is
-finished. That contradicts nobody: it can be run again, by several at once, and while the coordinator wakes up again.
-Transactions in two phases are listed and left alone: their outcome is in the lost log.
-
-Exit codes: 0 nothing is in doubt, 2 something is, 69 a database cannot be reached, or the coordinator still runs,
-78 the configuration is wrong.
-
-Examples:
-  assentctl recover --config config/assentd.json --coordinator shop1 --log-lost
-  assentctl recover --config config/assentd.json --coordinator shop1 --log-lost --apply
-)help",
-     ctl_recover},
-    {"wal verify", "DIR", 1, 1, "check the decision log of a stopped coordinator",
-     R"help(Reads the log in DIR and checks every byte of it; nothing is changed.
-
-Exit codes: 0 whole (a torn tail is what a crash leaves, and is whole), 65 damaged or not a log.
-
-Example:
-  assentctl wal verify /var/lib/assent/log
-)help",
-     ctl_wal_verify},
-    {"wal dump", "DIR", 1, 1, "print the decision log of a stopped coordinator",
-     R"help(Prints the records of the log in DIR, one line each, or with --json as one list; nothing is changed.
-
-Exit codes: 0 whole, 65 damaged or not a log (what is before the damage is printed).
-
-Example:
-  assentctl wal dump /var/lib/assent/log | tail
-)help",
-     ctl_wal_dump},
-};
-
-std::string usage_of(const Command& command) {
+std::string usage_of(const CtlCommand& command) {
   const std::string operands = command.operands;
   return std::string("assentctl ") + command.name + (operands.empty() ? "" : " " + operands);
 }
@@ -144,9 +42,9 @@ std::string general_help(const po::options_description& options) {
   std::string out = "Talks to an assentd: runs transactions, shows them, and examines what keeps them safe.\n\n";
   out += "Usage: assentctl [OPTION]... COMMAND [ARGUMENT]...\n\n";
   std::vector<std::vector<std::string>> rows;
-  for (const auto& command : kCommands) {
-    const std::string operands = command.operands;
-    rows.push_back({"  " + std::string(command.name) + (operands.empty() ? "" : " " + operands), command.summary});
+  for (const auto* command : all_commands()) {
+    const std::string operands = command->operands;
+    rows.push_back({"  " + std::string(command->name) + (operands.empty() ? "" : " " + operands), command->summary});
   }
   std::ostringstream described;
   described << options;
@@ -156,7 +54,7 @@ std::string general_help(const po::options_description& options) {
          "65 bad input file; 69 coordinator or participant unavailable; 70 internal; 78 bad configuration.\n";
 }
 
-std::string command_help(const Command& command, const po::options_description& options) {
+std::string command_help(const CtlCommand& command, const po::options_description& options) {
   std::ostringstream described;
   described << options;
   return "Usage: " + usage_of(command) + " [OPTION]...\n\n" + command.help + described.str();
@@ -173,44 +71,48 @@ po::options_description general_options() {
   return options;
 }
 
-void add_command_options(const std::string& name, po::options_description& options) {
-  if (name == "status") {
-    options.add_options()("key", po::value<std::string>()->value_name("KEY"), "the transaction's idempotency key");
-  } else if (name == "doctor") {
-    options.add_options()("config", po::value<std::string>()->value_name("FILE"),
-                          "the coordinator's configuration (required)");
-  } else if (name == "recover") {
-    options.add_options()  //
-        ("config", po::value<std::string>()->value_name("FILE"),
-         "a configuration with the databases, under the names that they have in the lost one's (required)")  //
-        ("coordinator", po::value<std::string>()->value_name("ID"), "its identity (required)")               //
-        ("log-lost", "its log is gone (required: with its log, start it again instead)")                     //
-        ("apply", "finish them; otherwise nothing is changed")                                               //
-        ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(30'000),
-         "how long to try what cannot be settled at once");
+void add_options_of(const CtlCommand& command, CtlOptions& options) {
+  if (command.add_options != nullptr) command.add_options(options);
+}
+
+// `--config` and the like: the word after one is its value.
+std::set<std::string> options_with_value() {
+  std::set<std::string> names;
+  const auto add = [&](const CtlOptions& options) {
+    for (const auto& one : options.options()) {
+      if (one->semantic()->max_tokens() > 0)
+        names.insert(one->canonical_display_name(po::command_line_style::allow_long));
+    }
+  };
+  add(general_options());
+  for (const auto* command : all_commands()) {
+    CtlOptions own;
+    add_options_of(*command, own);
+    add(own);
   }
+  return names;
 }
 
 // Takes the words of the command's name out of `words`. Options that take a value are known, so that a value is not
 // mistaken for the command.
-const Command* take_command(std::vector<std::string>& words, std::string& tried) {
-  static const std::string kWithValue[] = {"--address", "--key", "--config", "--coordinator", "--timeout-ms"};
+const CtlCommand* take_command(std::vector<std::string>& words, std::string& tried) {
+  const auto with_value = options_with_value();
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (std::find(std::begin(kWithValue), std::end(kWithValue), words[i]) != std::end(kWithValue)) {
+    if (with_value.contains(words[i])) {
       ++i;
       continue;
     }
     if (words[i].starts_with('-')) continue;
     tried = words[i];
-    for (const auto& command : kCommands) {
-      const std::string name = command.name;
+    for (const auto* command : all_commands()) {
+      const std::string name = command->name;
       const auto space = name.find(' ');
       const bool two = space != std::string::npos;
       if (words[i] != name.substr(0, space)) continue;
       if (two && (i + 1 == words.size() || words[i + 1] != name.substr(space + 1))) continue;
       const auto at = words.begin() + static_cast<std::ptrdiff_t>(i);
       words.erase(at, at + (two ? 2 : 1));
-      return &command;
+      return command;
     }
     if (tried == "wal") tried = i + 1 < words.size() ? "wal " + words[i + 1] : tried;
     return nullptr;
@@ -232,19 +134,13 @@ Result<HostPort> chosen_address(const po::variables_map& given) {
   return address;
 }
 
-int run_command(const Command& command, const po::variables_map& given) {
-  CtlCall call;
+int run_command(const CtlCommand& command, const po::variables_map& given) {
+  CtlCall call(given);
   auto address = chosen_address(given);
   if (!address) return wrong_usage(address.error().what);
   call.address = *address;
   call.json = given.count("json") > 0;
   if (given.count("operands") > 0) call.operands = given["operands"].as<std::vector<std::string>>();
-  if (given.count("key") > 0) call.key = given["key"].as<std::string>();
-  if (given.count("config") > 0) call.config_path = given["config"].as<std::string>();
-  if (given.count("coordinator") > 0) call.coordinator = given["coordinator"].as<std::string>();
-  call.log_lost = given.count("log-lost") > 0;
-  call.apply = given.count("apply") > 0;
-  if (given.count("timeout-ms") > 0) call.patience = std::chrono::milliseconds(given["timeout-ms"].as<std::uint32_t>());
   const auto count = call.operands.size();
   if (count < command.operands_min || count > command.operands_max) {
     return wrong_usage("usage: " + usage_of(command));
@@ -263,7 +159,7 @@ int run_ctl(int argc, const char* const* argv) {
 
   const auto shown = general_options();
   po::options_description own("Options of this command", kHelpColumns);
-  if (command != nullptr) add_command_options(command->name, own);
+  if (command != nullptr) add_options_of(*command, own);
   po::options_description hidden;
   hidden.add_options()("operands", po::value<std::vector<std::string>>());
   po::options_description all;
@@ -292,6 +188,15 @@ int ctl_failed(const CtlCall& call, const Error& error, int code) {
   complain(kCtlName, error.what);
   if (!call.json) return code;
   return print(json_of_error(error) + '\n', code);
+}
+
+std::variant<Config, int> ctl_config(const CtlCall& call) {
+  const auto path = call.text("config");
+  auto loaded = load_config(path);
+  for (const auto& problem : loaded.problems) complain(path, problem);
+  if (loaded.ok()) return std::move(loaded.config);
+  if (!call.json) return int{kExitBadConfig};
+  return print(json_of_error({Errc::invalid_argument, path + ": " + loaded.problems.front()}) + '\n', kExitBadConfig);
 }
 
 Result<Client> ctl_connect(const CtlCall& call) {

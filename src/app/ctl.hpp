@@ -1,10 +1,15 @@
 #pragma once
 
-#include <chrono>
+#include <cstdint>
+#include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include <boost/program_options.hpp>
+
 #include "app/address.hpp"
+#include "app/config.hpp"
 #include "assent/client.hpp"
 
 namespace assent::app {
@@ -14,35 +19,48 @@ inline constexpr const char* kCtlName = "assentctl";
 /// assentctl, whole: reads the command line, runs one command, gives the exit code.
 int run_ctl(int argc, const char* const* argv);
 
+using CtlOptions = boost::program_options::options_description;
+
 /// What a command was called with.
 struct CtlCall {
+  explicit CtlCall(const boost::program_options::variables_map& options) : given(options) {}
+
+  // The command's own options.
+  bool has(const char* option) const { return given.count(option) > 0; }
+  /// Empty when it was not given.
+  std::string text(const char* option) const { return has(option) ? given[option].as<std::string>() : ""; }
+  /// Of an option that has a default.
+  std::uint32_t number(const char* option) const { return given[option].as<std::uint32_t>(); }
+
   HostPort address;
   bool json = false;
-  std::vector<std::string> operands;  ///< As many as the command's table row allows.
-  std::string key;                    ///< status: the idempotency key asked for.
-  std::string config_path;            ///< doctor, recover: the configuration that names the databases.
-  // recover:
-  std::string coordinator;  ///< The identity of the one that is gone.
-  bool log_lost = false;
-  bool apply = false;
-  std::chrono::milliseconds patience{30'000};
+  std::vector<std::string> operands;  ///< As many as the command allows.
+  const boost::program_options::variables_map& given;
 };
 
-// The commands. Each prints its answer (one JSON document with --json), or one line on standard error, and gives the
-// exit code.
+/// A command, with all that help and man page say of it.
+struct CtlCommand {
+  const char* name;  ///< One word or two: "wal verify".
+  const char* operands;
+  std::size_t operands_min;
+  std::size_t operands_max;
+  const char* summary;
+  const char* help;
+  void (*add_options)(CtlOptions&);  ///< Null: it has none of its own.
+  /// Prints its answer (one JSON document with --json), or one line on standard error, and gives the exit code.
+  int (*run)(const CtlCall&);
+};
 
-int ctl_submit(const CtlCall& call);
-int ctl_status(const CtlCall& call);
-int ctl_list(const CtlCall& call);
-int ctl_participants(const CtlCall& call);
-int ctl_info(const CtlCall& call);
-int ctl_doctor(const CtlCall& call);
-int ctl_recover(const CtlCall& call);
-int ctl_wal_verify(const CtlCall& call);
-int ctl_wal_dump(const CtlCall& call);
+std::span<const CtlCommand> transaction_commands() noexcept;
+std::span<const CtlCommand> health_commands() noexcept;
+std::span<const CtlCommand> recovery_commands() noexcept;
+std::span<const CtlCommand> log_commands() noexcept;
 
 /// Reports an error as a command does: one line on standard error, with --json also one document on standard output.
 int ctl_failed(const CtlCall& call, const Error& error, int code);
+
+/// The configuration that --config names, or the exit code, once what is wrong with it was told.
+std::variant<Config, int> ctl_config(const CtlCall& call);
 
 Result<Client> ctl_connect(const CtlCall& call);
 

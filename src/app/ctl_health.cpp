@@ -11,6 +11,8 @@
 namespace assent::app {
 namespace {
 
+namespace po = boost::program_options;
+
 using Table = std::vector<std::vector<std::string>>;
 
 // The one probe that is made between two connections, and so never by the doctor alone.
@@ -68,7 +70,7 @@ ParticipantInfo examined(ParticipantSettings participant) {
 }
 
 // One is refused, one is not there, or all are well.
-int exit_code_of(const std::vector<ParticipantInfo>& participants) {
+int exit_code_of_all(const std::vector<ParticipantInfo>& participants) {
   int code = kExitGood;
   for (const auto& one : participants) {
     if (one.state == ParticipantInfo::State::refused) return kExitBadConfig;
@@ -77,14 +79,12 @@ int exit_code_of(const std::vector<ParticipantInfo>& participants) {
   return code;
 }
 
-}  // namespace
-
 int ctl_participants(const CtlCall& call) {
   auto client = ctl_connect(call);
   if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
   auto listed = client->participants();
   if (!listed) return ctl_failed(call, listed.error(), exit_code_of(listed.error()));
-  const int code = exit_code_of(*listed);
+  const int code = exit_code_of_all(*listed);
   if (call.json) return print(json_of(wire::ParticipantList{std::move(*listed)}) + '\n', code);
   Table table{{"NAME", "STATE", "SERVER", "ADDRESS", "IN FLIGHT", "SESSIONS", "PROOF ROWS"}};
   Table findings;
@@ -123,28 +123,24 @@ int ctl_info(const CtlCall& call) {
 }
 
 int ctl_doctor(const CtlCall& call) {
-  if (call.config_path.empty()) {
+  if (!call.has("config")) {
     complain(kCtlName, "usage: assentctl doctor --config FILE [PARTICIPANT]");
     return kExitUsage;
   }
-  const auto loaded = load_config(call.config_path);
-  for (const auto& problem : loaded.problems) complain(call.config_path, problem);
-  if (!loaded.ok()) {
-    if (!call.json) return kExitBadConfig;
-    return print(json_of_error({Errc::invalid_argument, call.config_path + ": " + loaded.problems.front()}) + '\n',
-                 kExitBadConfig);
-  }
+  const auto loaded = ctl_config(call);
+  if (const auto* code = std::get_if<int>(&loaded)) return *code;
+  const auto& config = std::get<Config>(loaded);
   wire::ParticipantList list;
-  for (const auto& participant : loaded.config.participants) {
+  for (const auto& participant : config.participants) {
     if (call.operands.empty() || call.operands[0] == participant.connection.name) {
       list.participants.push_back(examined(participant));
     }
   }
   if (list.participants.empty()) {
-    return ctl_failed(call, {Errc::not_found, call.config_path + ": has no participant '" + call.operands[0] + "'"},
+    return ctl_failed(call, {Errc::not_found, call.text("config") + ": has no participant '" + call.operands[0] + "'"},
                       kExitUsage);
   }
-  const int code = exit_code_of(list.participants);
+  const int code = exit_code_of_all(list.participants);
   if (call.json) return print(json_of(list) + '\n', code);
   Table findings;
   std::string verdicts;
@@ -158,6 +154,48 @@ int ctl_doctor(const CtlCall& call) {
                 (one.reason.empty() ? "" : ": " + printable(one.reason)) + '\n';
   }
   return print(aligned(findings) + verdicts, code);
+}
+
+void doctor_options(CtlOptions& options) {
+  options.add_options()("config", po::value<std::string>()->value_name("FILE"),
+                        "the coordinator's configuration (required)");
+}
+
+}  // namespace
+
+std::span<const CtlCommand> health_commands() noexcept {
+  static constexpr CtlCommand kCommands[] = {
+      {"participants", "", 0, 0, "the databases and their health",
+       R"help(Lists the coordinator's participants, and what its doctor found that is not as it should be.
+
+Exit codes: 0 all are up, 69 one is down, 78 one is refused because it would break a guarantee.
+
+Example:
+  assentctl participants
+)help",
+       nullptr, ctl_participants},
+      {"info", "", 0, 0, "the coordinator itself: state, limits, counters",
+       R"help(Shows the coordinator's version, identity, state, limits and counters.
+
+Exit codes: 0 it serves, 2 something is in doubt or a hazard, 69 it does not take work.
+
+Example:
+  assentctl info --json
+)help",
+       nullptr, ctl_info},
+      {"doctor", "[PARTICIPANT]", 0, 1, "examine the databases of a configuration, without a coordinator",
+       R"help(Connects to the databases that the configuration FILE names, all or one, looks for what would break a guarantee, and
+says how to mend it, one line each. No coordinator is needed.
+
+Exit codes: 0 all is well, 69 a database cannot be reached, 78 one would be refused.
+
+Examples:
+  assentctl doctor --config config/assentd.json
+  assentctl doctor --config config/assentd.json stock
+)help",
+       doctor_options, ctl_doctor},
+  };
+  return kCommands;
 }
 
 }  // namespace assent::app

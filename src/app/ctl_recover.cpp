@@ -20,6 +20,8 @@
 namespace assent::app {
 namespace {
 
+namespace po = boost::program_options;
+
 using coordinator::LeftBehind;
 using coordinator::LeftTransaction;
 using std::chrono::milliseconds;
@@ -156,7 +158,7 @@ int recover(const CtlCall& call, Config config) {
     auto password = read_password(participant);
     if (!password) return ctl_failed(call, password.error(), kExitBadConfig);
     participant.connection.password = std::move(*password);
-    participant.connection.coordinator_id = call.coordinator;
+    participant.connection.coordinator_id = call.text("coordinator");
     databases.owned.push_back(participant::make_participant(participant.connection, databases.loop));
     databases.all.push_back(databases.owned.back().get());
   }
@@ -171,10 +173,10 @@ int recover(const CtlCall& call, Config config) {
   const auto to_do = static_cast<std::size_t>(std::count_if(
       rows.begin(), rows.end(), [](const auto& row) { return row.verdict == "commit" || row.verdict == "rollback"; }));
   std::string next;
-  if (call.apply) {
+  if (call.has("apply")) {
     if (left.silent && *left.silent < kSilentAtLeast && !rows.empty()) {
       return ctl_failed(call,
-                        {Errc::conflict, "coordinator '" + call.coordinator + "' gave a sign of life " +
+                        {Errc::conflict, "coordinator '" + call.text("coordinator") + "' gave a sign of life " +
                                              std::to_string(left.silent->count()) +
                                              " ms ago: it runs, and finishes its transactions itself. If it was killed "
                                              "just now, run this again in " +
@@ -182,48 +184,75 @@ int recover(const CtlCall& call, Config config) {
                         kExitUnavailable);
     }
     const auto refused = recoverer.take_up(left);
-    finish(recoverer, recoverer.live(), call.patience);
+    finish(recoverer, recoverer.live(), milliseconds(call.number("timeout-ms")));
     recoverer.finish_closed(left);
     for (auto& row : rows) update(row, recoverer.status(row.found->gtrid), refused);
     next = "run the same again once what is missing is back";
   } else if (to_do > 0) {
-    next = "to settle " + std::to_string(to_do) + ": assentctl recover --config " + call.config_path +
-           " --coordinator " + call.coordinator + " --log-lost --apply";
+    next = "to settle " + std::to_string(to_do) + ": assentctl recover --config " + call.text("config") +
+           " --coordinator " + call.text("coordinator") + " --log-lost --apply";
   }
   const bool clean = std::all_of(rows.begin(), rows.end(), [](const auto& row) { return is_over(row.verdict); });
   const int code = !clean ? kExitNotSettled : left.unreachable.empty() ? kExitGood : kExitUnavailable;
   for (auto* one : databases.all) one->stop();
-  if (call.json) return print(as_json(call.coordinator, left, rows, call.apply), code);
+  if (call.json) return print(as_json(call.text("coordinator"), left, rows, call.has("apply")), code);
   auto text = as_text(left, rows);
   if (rows.empty())
-    text += "nothing of coordinator '" + call.coordinator + "' is in doubt where it could be looked for\n";
+    text += "nothing of coordinator '" + call.text("coordinator") + "' is in doubt where it could be looked for\n";
   if (code != kExitGood && !next.empty()) text += next + '\n';
   return print(text, code);
 }
 
-}  // namespace
-
 int ctl_recover(const CtlCall& call) {
-  if (call.config_path.empty() || call.coordinator.empty() || !call.log_lost) {
+  if (!call.has("config") || !call.has("coordinator") || !call.has("log-lost")) {
     complain(kCtlName, "usage: assentctl recover --config FILE --coordinator ID --log-lost [--apply]");
     return kExitUsage;
   }
-  if (!protocol::valid_name(call.coordinator, protocol::kCoordinatorIdBytesMax)) {
+  if (!protocol::valid_name(call.text("coordinator"), protocol::kCoordinatorIdBytesMax)) {
     complain(kCtlName, "--coordinator: not an identity: [a-z0-9][a-z0-9_-]*, at most " +
                            std::to_string(protocol::kCoordinatorIdBytesMax) + " bytes");
     return kExitUsage;
   }
-  auto loaded = load_config(call.config_path);
-  for (const auto& problem : loaded.problems) complain(call.config_path, problem);
-  if (!loaded.ok()) {
-    if (!call.json) return kExitBadConfig;
-    return print(json_of_error({Errc::invalid_argument, call.config_path + ": " + loaded.problems.front()}) + '\n',
-                 kExitBadConfig);
-  }
+  auto loaded = ctl_config(call);
+  if (const auto* code = std::get_if<int>(&loaded)) return *code;
   base::init_log("warning");
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
-  return recover(call, std::move(loaded.config));
+  return recover(call, std::move(std::get<Config>(loaded)));
+}
+
+void recover_options(CtlOptions& options) {
+  options.add_options()  //
+      ("config", po::value<std::string>()->value_name("FILE"),
+       "a configuration with the databases, under the names that they have in the lost one's (required)")  //
+      ("coordinator", po::value<std::string>()->value_name("ID"), "its identity (required)")               //
+      ("log-lost", "its log is gone (required: with its log, start it again instead)")                     //
+      ("apply", "finish them; otherwise nothing is changed")                                               //
+      ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(30'000),
+       "how long to try what cannot be settled at once");
+}
+
+}  // namespace
+
+std::span<const CtlCommand> recovery_commands() noexcept {
+  static constexpr CtlCommand kCommands[] = {
+      {"recover", "", 0, 0, "finish what a lost coordinator has left, by its acceptors",
+       R"help(For a coordinator that is gone with its log. Looks through XA RECOVER of every database of the configuration for
+branches of that coordinator, and tells for each transaction what its acceptors have decided, or would. Only looks,
+unless --apply is given: then every transaction in three phases that a majority of its acceptors can be asked about is
+finished. That contradicts nobody: it can be run again, by several at once, and while the coordinator wakes up again.
+Transactions in two phases are listed and left alone: their outcome is in the lost log.
+
+Exit codes: 0 nothing is in doubt, 2 something is, 69 a database cannot be reached, or the coordinator still runs,
+78 the configuration is wrong.
+
+Examples:
+  assentctl recover --config config/assentd.json --coordinator shop1 --log-lost
+  assentctl recover --config config/assentd.json --coordinator shop1 --log-lost --apply
+)help",
+       recover_options, ctl_recover},
+  };
+  return kCommands;
 }
 
 }  // namespace assent::app

@@ -17,6 +17,8 @@
 namespace assent::app {
 namespace {
 
+namespace po = boost::program_options;
+
 using Table = std::vector<std::vector<std::string>>;
 
 // Transactions that one listing asks for at most, as the wire bounds it.
@@ -139,7 +141,7 @@ std::string shown_result(const TransactionResult& result) {
   return out;
 }
 
-int exit_code_of(Outcome outcome) {
+int exit_code_of_outcome(Outcome outcome) {
   switch (outcome) {
     case Outcome::committed: return kExitGood;
     case Outcome::rolled_back: return kExitRolledBack;
@@ -174,8 +176,6 @@ std::string shown_status(const TransactionStatus& status) {
   return out + aligned(about) + aligned(branches);
 }
 
-}  // namespace
-
 int ctl_submit(const CtlCall& call) {
   auto text = read_file(call.operands[0], wire::kFrameBytesCeiling);
   if (!text) return ctl_failed(call, text.error(), kExitBadInput);
@@ -202,20 +202,22 @@ int ctl_submit(const CtlCall& call) {
     return ctl_failed(call, error, kExitNotSettled);
   }
   if (result->outcome == Outcome::unknown) complain(kCtlName, "the outcome is not known; " + ask);
-  return print(call.json ? json_of(*result) + '\n' : shown_result(*result), exit_code_of(result->outcome));
+  return print(call.json ? json_of(*result) + '\n' : shown_result(*result), exit_code_of_outcome(result->outcome));
 }
 
 int ctl_status(const CtlCall& call) {
-  if (call.operands.empty() == call.key.empty()) {
+  if (call.operands.empty() == !call.has("key")) {
     complain(kCtlName, "give a GTRID or --key KEY, one of them (see assentctl status --help)");
     return kExitUsage;
   }
   auto client = ctl_connect(call);
   if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
-  const auto status = call.key.empty() ? client->status_of_gtrid(call.operands[0]) : client->status_of_key(call.key);
+  const auto status =
+      !call.has("key") ? client->status_of_gtrid(call.operands[0]) : client->status_of_key(call.text("key"));
   if (!status) return ctl_failed(call, status.error(), exit_code_of(status.error()));
   const bool hazard = any_branch(*status, BranchState::hazard);
-  const int code = hazard || !status->outcome ? static_cast<int>(kExitNotSettled) : exit_code_of(*status->outcome);
+  const int code =
+      hazard || !status->outcome ? static_cast<int>(kExitNotSettled) : exit_code_of_outcome(*status->outcome);
   return print(call.json ? json_of(*status) + '\n' : shown_status(*status), code);
 }
 
@@ -254,6 +256,57 @@ int ctl_list(const CtlCall& call) {
     }
   }
   return print(aligned(table), code);
+}
+
+void status_options(CtlOptions& options) {
+  options.add_options()("key", po::value<std::string>()->value_name("KEY"), "the transaction's idempotency key");
+}
+
+}  // namespace
+
+std::span<const CtlCommand> transaction_commands() noexcept {
+  static constexpr CtlCommand kCommands[] = {
+      {"submit", "FILE|-", 1, 1, "run a transaction, wait for its outcome",
+       R"help(Submits the transaction in FILE, or on standard input. FILE holds the parameters of txn.submit, or a whole JSON-RPC
+request. It is checked before anything is sent. Without an idempotency key one is made, so that the outcome can always
+be asked for afterwards; a second run of the same file with a key of its own runs nothing twice.
+
+Exit codes: 0 committed, 1 rolled back (the cause is printed), 2 not known: ask with assentctl status.
+
+Examples:
+  assentctl submit order.json
+  assentctl submit - <<'END'
+  {"idempotency_key": "order-4711",
+   "branches": [
+    {"participant": "orders", "statements": [{"sql": "INSERT INTO orders VALUES (?, ?)", "args": [4711, "bolt"]}]},
+    {"participant": "stock", "statements": [
+      {"sql": "UPDATE stock SET n = n - 1 WHERE item = ? AND n > 0", "args": ["bolt"], "expect": {"affected": 1}}]}]}
+  END
+)help",
+       nullptr, ctl_submit},
+      {"status", "GTRID|--key KEY", 0, 1, "what became of a transaction",
+       R"help(Shows one transaction, by its gtrid or by its idempotency key. A coordinator forgets a transaction once it is settled;
+it remembers a committed one by its key for as long as keys are kept.
+
+Exit codes: 0 committed, 1 rolled back, 2 undecided, not known or a hazard.
+
+Examples:
+  assentctl status shop1.0000002a.00000000012f.9f86d081884c7d65.2
+  assentctl status --key order-4711
+)help",
+       status_options, ctl_status},
+      {"list", "", 0, 0, "what is live, in doubt or a hazard",
+       R"help(Lists the transactions that have not ended, oldest first.
+
+Exit codes: 0 none of them is in doubt, 2 one is in doubt or a hazard.
+
+Examples:
+  assentctl list
+  assentctl list --json | jq '.transactions[].gtrid'
+)help",
+       nullptr, ctl_list},
+  };
+  return kCommands;
 }
 
 }  // namespace assent::app

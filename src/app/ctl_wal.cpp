@@ -235,8 +235,6 @@ class Dumper {
   std::string text_;
 };
 
-}  // namespace
-
 int ctl_wal_verify(const CtlCall& call) {
   const auto& directory = call.operands[0];
   const auto report = wal::verify(directory, wal::posix_disk());
@@ -250,6 +248,32 @@ int ctl_wal_dump(const CtlCall& call) {
   const auto read = wal::dump(call.operands[0], wal::posix_disk(), [&](const auto& record) { dumper.add(record); });
   if (read.ok()) return dumper.finish(nullptr, kExitGood);
   return dumper.finish(&read.error(), kExitBadInput);
+}
+
+}  // namespace
+
+std::span<const CtlCommand> log_commands() noexcept {
+  static constexpr CtlCommand kCommands[] = {
+      {"wal verify", "DIR", 1, 1, "check the decision log of a stopped coordinator",
+       R"help(Reads the log in DIR and checks every byte of it; nothing is changed.
+
+Exit codes: 0 whole (a torn tail is what a crash leaves, and is whole), 65 damaged or not a log.
+
+Example:
+  assentctl wal verify /var/lib/assent/log
+)help",
+       nullptr, ctl_wal_verify},
+      {"wal dump", "DIR", 1, 1, "print the decision log of a stopped coordinator",
+       R"help(Prints the records of the log in DIR, one line each, or with --json as one list; nothing is changed.
+
+Exit codes: 0 whole, 65 damaged or not a log (what is before the damage is printed).
+
+Example:
+  assentctl wal dump /var/lib/assent/log | tail
+)help",
+       nullptr, ctl_wal_dump},
+  };
+  return kCommands;
 }
 
 }  // namespace assent::app
