@@ -379,6 +379,12 @@ LoadedConfig load_config(const std::string& path) {
     if (!one.empty()) one = (folder / one).lexically_normal().string();
   };
   beside(loaded.config.log.directory);
+  beside(loaded.config.audit_file);
+  if (auto& audit = loaded.config.audit_file; audit.empty()) {
+    audit = loaded.config.log.directory;
+    while (audit.size() > 1 && audit.back() == '/') audit.pop_back();
+    audit += ".audit";
+  }
   for (auto& participant : loaded.config.participants) {
     beside(participant.password_file);
     beside(participant.connection.unix_socket);

@@ -30,6 +30,7 @@ struct Config {
   server::Options listen;
   wal::Options log;
   std::string log_level;
+  std::string audit_file;  ///< What operators did is written there.
   coordinator::Settings coordinator;
   std::vector<ParticipantSettings> participants;  ///< By name.
   std::vector<std::string> adopt;                 ///< Identities of other coordinators.

@@ -23,7 +23,7 @@ constexpr unsigned kHelpColumns = 100;
 
 /// In the order in which help lists them.
 constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {transaction_commands, health_commands,
-                                                                 recovery_commands, log_commands};
+                                                                 recovery_commands, choice_commands, log_commands};
 
 std::vector<const CtlCommand*> all_commands() {
   std::vector<const CtlCommand*> all;

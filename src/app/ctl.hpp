@@ -54,6 +54,7 @@ struct CtlCommand {
 std::span<const CtlCommand> transaction_commands() noexcept;
 std::span<const CtlCommand> health_commands() noexcept;
 std::span<const CtlCommand> recovery_commands() noexcept;
+std::span<const CtlCommand> choice_commands() noexcept;
 std::span<const CtlCommand> log_commands() noexcept;
 
 /// Reports an error as a command does: one line on standard error, with --json also one document on standard output.

@@ -1,254 +1,300 @@
 #include <algorithm>
 #include <csignal>
-#include <set>
+#include <optional>
 #include <thread>
 
-#include <nlohmann/json.hpp>
-
-#include "app/config.hpp"
+#include "app/audit.hpp"
 #include "app/ctl.hpp"
+#include "app/databases.hpp"
+#include "app/engine.hpp"
 #include "app/exit_codes.hpp"
 #include "app/json_text.hpp"
 #include "app/output.hpp"
+#include "app/recovery.hpp"
+#include "app/survey_text.hpp"
 #include "app/text.hpp"
-#include "base/event_loop.hpp"
 #include "base/log.hpp"
 #include "coordinator/recoverer.hpp"
-#include "participant/participant.hpp"
 #include "protocol/xid.hpp"
+#include "wal/log.hpp"
 
 namespace assent::app {
 namespace {
 
 namespace po = boost::program_options;
 
-using coordinator::LeftBehind;
-using coordinator::LeftTransaction;
+using coordinator::LogKnowledge;
+using coordinator::Seen;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kTick{10};
-constexpr milliseconds kProgressEvery{1'000};
 /// A coordinator that lives leaves a sign of life every second.
 constexpr milliseconds kSilentAtLeast{3'000};
-
-/// One transaction, as it is told.
-struct Row {
-  const LeftTransaction* found = nullptr;
-  std::string
-      verdict;  ///< commit, rollback, undecidable or needs_log; once applied committed, rolled_back or in_doubt.
-  std::string reason;
-};
-
-Row looked_at(const LeftTransaction& one) {
-  Row row{&one, {}, {}};
-  const auto of_acceptors =
-      std::to_string(one.acceptors_read) + " of its " + std::to_string(one.acceptors.size()) + " acceptors";
-  if (one.protocol == Protocol::two_phase) {
-    row.verdict = "needs_log";
-    row.reason = "in two phases: only the log of its coordinator, or a proof row at another participant, tells";
-  } else if (one.members.participants.empty()) {
-    row.verdict = "undecidable";
-    row.reason = "no row that can be reached says who its acceptors are";
-  } else if (one.over) {
-    row.verdict = "rollback";
-    row.reason = "it had ended, as " + std::to_string(one.acceptors_closed) +
-                 " of its acceptors say; a branch that was rolled back has come back";
-  } else if (!one.verdict) {
-    row.verdict = "undecidable";
-    row.reason = of_acceptors + " can be reached, and a majority is needed";
-  } else if (*one.verdict == protocol::Value::commit) {
-    row.verdict = "commit";
-    row.reason = "commit was accepted; read from " + of_acceptors;
-  } else {
-    const bool decided = std::any_of(one.acceptors.begin(), one.acceptors.end(),
-                                     [](const auto& acceptor) { return acceptor && acceptor->accepted; });
-    row.verdict = "rollback";
-    row.reason = (decided ? "rollback was accepted; read from " : "nothing was accepted by ") + of_acceptors;
-  }
-  return row;
-}
-
-// What became of one that was taken up.
-void update(Row& row, const std::optional<TransactionStatus>& status,
-            const std::map<std::string, std::string>& refused) {
-  if (const auto found = refused.find(row.found->gtrid); found != refused.end()) row.reason = found->second;
-  if (!status) return;
-  const bool settled = status->settled;
-  row.verdict = !status->outcome                                     ? "undecidable"
-                : status->outcome == Outcome::committed && settled   ? "committed"
-                : status->outcome == Outcome::rolled_back && settled ? "rolled_back"
-                                                                     : "in_doubt";
-  if (settled) {
-    row.reason = "every branch is settled";
-    return;
-  }
-  for (const auto& branch : status->branches) {
-    if (branch.detail.empty()) continue;
-    row.reason = branch.participant + ": " + branch.detail;
-  }
-}
-
-std::string as_json(const std::string& coordinator, const LeftBehind& left, const std::vector<Row>& rows,
-                    bool applied) {
-  using Json = nlohmann::ordered_json;
-  auto transactions = Json::array();
-  for (const auto& row : rows) {
-    transactions.push_back({{"gtrid", row.found->gtrid},
-                            {"protocol", to_string(row.found->protocol)},
-                            {"prepared_at", row.found->prepared_at},
-                            {"participants", row.found->members.participants},
-                            {"acceptors", row.found->members.acceptors},
-                            {"verdict", row.verdict},
-                            {"reason", row.reason}});
-  }
-  auto unreachable = Json::object();
-  for (const auto& [name, why] : left.unreachable) unreachable[name] = why;
-  const Json all{{"coordinator", coordinator},
-                 {"applied", applied},
-                 {"transactions", std::move(transactions)},
-                 {"unreachable", std::move(unreachable)}};
-  // What a server says need not be UTF-8.
-  return all.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
-}
-
-std::string as_text(const LeftBehind& left, const std::vector<Row>& rows) {
-  std::vector<std::vector<std::string>> table{{"GTRID", "VERDICT", "PREPARED AT", "REASON"}};
-  for (const auto& row : rows) {
-    table.push_back({row.found->gtrid, row.verdict, joined(row.found->prepared_at), printable(row.reason)});
-  }
-  std::string text = rows.empty() ? "" : aligned(table);
-  for (const auto& [name, why] : left.unreachable) text += "NOT REACHED " + name + ": " + printable(why) + '\n';
-  return text;
-}
-
-/// The databases, under the lost coordinator's name.
-struct Databases {
-  base::EventLoop loop;
-  std::vector<std::unique_ptr<ports::Participant>> owned;
-  std::vector<ports::Participant*> all;
-
-  ~Databases() {
-    for (auto* one : all) one->stop();
-  }
-};
-
-bool is_over(const std::string& verdict) {
-  return verdict == "committed" || verdict == "rolled_back";
-}
+constexpr std::uint32_t kPatienceMs = 60'000;
 
 /// Ctrl-C: what was begun is safe to leave, and to begin again.
 volatile std::sig_atomic_t interrupted = 0;
 
-void finish(coordinator::Recoverer& recoverer, std::size_t total, milliseconds patience) {
-  const auto until = base::SteadyClock::now() + patience;
-  auto next_progress = base::SteadyClock::now() + kProgressEvery;
-  while (recoverer.live() > 0 && interrupted == 0 && base::SteadyClock::now() < until) {
-    recoverer.tick(base::SteadyClock::now());
-    std::this_thread::sleep_for(kTick);
-    if (base::SteadyClock::now() < next_progress) continue;
-    next_progress += kProgressEvery;
-    complain(kCtlName, std::to_string(total - std::min(total, recoverer.live())) + " of " + std::to_string(total) +
-                           " settled, the rest is tried until " + std::to_string(patience.count()) + " ms have passed");
-  }
+void listen_to_signals() {
+  for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { interrupted = 1; });
 }
 
-int recover(const CtlCall& call, Config config) {
-  Databases databases;
-  for (auto& participant : config.participants) {
-    auto password = read_password(participant);
-    if (!password) return ctl_failed(call, password.error(), kExitBadConfig);
-    participant.connection.password = std::move(*password);
-    participant.connection.coordinator_id = call.text("coordinator");
-    databases.owned.push_back(participant::make_participant(participant.connection, databases.loop));
-    databases.all.push_back(databases.owned.back().get());
+coordinator::SurveyFilter filter_of(const CtlCall& call) {
+  return {call.text("gtrid"), call.text("participant"), milliseconds(call.number("min-age-ms"))};
+}
+
+bool has_filter(const CtlCall& call) {
+  return call.has("gtrid") || call.has("participant") || call.number("min-age-ms") > 0;
+}
+
+// The call again, with what it had, and `more`.
+std::string again(const CtlCall& call, const std::string& more) {
+  auto line = "assentctl recover --config " + shell_quoted(call.text("config"));
+  if (call.has("coordinator")) line += " --coordinator " + shell_quoted(call.text("coordinator"));
+  if (call.has("audit-file")) line += " --audit-file " + shell_quoted(call.text("audit-file"));
+  return line + more;
+}
+
+bool any(const Survey& survey, Verdict verdict) {
+  return std::any_of(survey.branches.begin(), survey.branches.end(),
+                     [&](const auto& branch) { return branch.verdict == verdict; });
+}
+
+// What the operator is to do next, with the exact command; nothing when there is nothing to do.
+std::string next_steps(const CtlCall& call, const Survey& survey, const Seen& seen) {
+  std::string text;
+  for (const bool lost : {false, true}) {
+    const auto to_settle = count_to_settle(seen, lost);
+    if (to_settle == 0) continue;
+    text += "next: " + again(call, lost ? " --log-lost --apply" : " --apply") + "\n      settles " +
+            std::to_string(to_settle) + (to_settle == 1 ? " branch\n" : " branches\n");
   }
-  coordinator::Recoverer recoverer(databases.all);
-  auto left = recoverer.look();
-  if (left.unreachable.size() == databases.all.size()) {
-    return ctl_failed(call, {Errc::unavailable, "no participant can be reached: " + left.unreachable.begin()->second},
+  if (any(survey, Verdict::hazard)) {
+    text += "next: compare the databases and repair what the hazard left; then: assentctl hazards --config " +
+            shell_quoted(call.text("config")) + "\n";
+  }
+  for (const auto& [gtrid, one] : seen.transactions) {
+    if (one.ruling != protocol::Ruling::undecidable || !one.is_in_doubt()) continue;
+    if (!one.without_log && !call.has("log-lost")) {
+      text += "next: if the log that knew is gone for good: " + again(call, " --log-lost") + "\n";
+      return text;
+    }
+    if (one.ground == protocol::Ground::all_prepared) {
+      text += "next: find out what became of it, then choose: assentctl resolve " + gtrid +
+              " --commit|--rollback --reason TEXT --config " + shell_quoted(call.text("config")) + "\n";
+      return text;
+    }
+  }
+  return text;
+}
+
+int shown(const CtlCall& call, const Survey& survey, const Seen& seen) {
+  const int code = !is_clean(survey) ? kExitNotSettled : !survey.unreachable.empty() ? kExitUnavailable : kExitGood;
+  if (call.json) return print(json_of(survey) + '\n', code);
+  auto text = survey_text(survey);
+  if (is_clean(survey)) {
+    text += "nothing of coordinator '" + survey.coordinator + "' is in doubt" +
+            (survey.unreachable.empty() ? "" : " where it could be looked for") +
+            (has_filter(call) ? " among what was asked for" : "") + '\n';
+  }
+  return print(text + next_steps(call, survey, seen), code);
+}
+
+RecoveryBounds bounds_of(const CtlCall& call) {
+  const milliseconds patience(call.number("timeout-ms"));
+  return {patience, [] { return interrupted != 0; },
+          [patience](std::size_t settled, std::size_t total) {
+            complain(kCtlName, std::to_string(settled) + " of " + std::to_string(total) +
+                                   " settled; the rest is tried until " + std::to_string(patience.count()) +
+                                   " ms have passed");
+          }};
+}
+
+Audit audit_of(const CtlCall& call, const Config& config) {
+  return Audit(call.has("audit-file") ? call.text("audit-file") : config.audit_file);
+}
+
+bool nobody_there(const Survey& survey, const Databases& databases) {
+  return survey.unreachable.size() == databases.all().size();
+}
+
+int failed_to_reach(const CtlCall& call, const Survey& survey) {
+  return ctl_failed(call,
+                    {Errc::unavailable, "no participant can be reached: " + survey.unreachable.front().what, true},
+                    kExitUnavailable);
+}
+
+int failed_with_log(const CtlCall& call, const Config& config, const Error& error) {
+  if (error.code == Errc::log_locked) {
+    return ctl_failed(call,
+                      {error.code,
+                       error.what + ": ask it instead: assentctl --address " +
+                           shown_address(config.listen.host, config.listen.port) + " recover",
+                       false},
                       kExitUnavailable);
   }
-  std::vector<Row> rows;
-  for (const auto& one : left.transactions) rows.push_back(looked_at(one));
-  const auto to_do = static_cast<std::size_t>(std::count_if(
-      rows.begin(), rows.end(), [](const auto& row) { return row.verdict == "commit" || row.verdict == "rollback"; }));
-  std::string next;
-  if (call.has("apply")) {
-    if (left.silent && *left.silent < kSilentAtLeast && !rows.empty()) {
-      return ctl_failed(call,
-                        {Errc::conflict, "coordinator '" + call.text("coordinator") + "' gave a sign of life " +
-                                             std::to_string(left.silent->count()) +
-                                             " ms ago: it runs, and finishes its transactions itself. If it was killed "
-                                             "just now, run this again in " +
-                                             std::to_string(kSilentAtLeast.count() / 1000) + " s"},
-                        kExitUnavailable);
-    }
-    const auto refused = recoverer.take_up(left);
-    finish(recoverer, recoverer.live(), milliseconds(call.number("timeout-ms")));
-    recoverer.finish_closed(left);
-    for (auto& row : rows) update(row, recoverer.status(row.found->gtrid), refused);
-    next = "run the same again once what is missing is back";
-  } else if (to_do > 0) {
-    next = "to settle " + std::to_string(to_do) + ": assentctl recover --config " + call.text("config") +
-           " --coordinator " + call.text("coordinator") + " --log-lost --apply";
+  if (error.code == Errc::not_found) {
+    return ctl_failed(call, {error.code, error.what + "; if it is gone for good: " + again(call, " --log-lost"), false},
+                      kExitBadInput);
   }
-  const bool clean = std::all_of(rows.begin(), rows.end(), [](const auto& row) { return is_over(row.verdict); });
-  const int code = !clean ? kExitNotSettled : left.unreachable.empty() ? kExitGood : kExitUnavailable;
-  for (auto* one : databases.all) one->stop();
-  if (call.json) return print(as_json(call.text("coordinator"), left, rows, call.has("apply")), code);
-  auto text = as_text(left, rows);
-  if (rows.empty())
-    text += "nothing of coordinator '" + call.text("coordinator") + "' is in doubt where it could be looked for\n";
-  if (code != kExitGood && !next.empty()) text += next + '\n';
-  return print(text, code);
+  return ctl_failed(call, error, exit_code_of_start(error));
+}
+
+int with_log(const CtlCall& call, Config config) {
+  Databases databases;
+  const auto& id = config.coordinator.coordinator_id;
+  if (auto opened = databases.open(config, id); !opened.ok()) return ctl_failed(call, opened.error(), kExitBadConfig);
+  auto log = read_log_of_stopped(config);
+  if (!log.ok()) return failed_with_log(call, config, log.error());
+  if (!log->coordinator.empty() && log->coordinator != id) {
+    return ctl_failed(call,
+                      {Errc::conflict, "the log in " + config.log.directory + " is of coordinator '" +
+                                           log->coordinator + "', the configuration says '" + id + "'"},
+                      kExitBadConfig);
+  }
+  const coordinator::Surveyor surveyor(databases.all());
+  auto seen = surveyor.look(std::make_unique<LogKnowledge>(*log).get());
+  auto survey = surveyor.survey(seen, filter_of(call));
+  if (nobody_there(survey, databases)) return failed_to_reach(call, survey);
+  if (!call.has("apply")) return shown(call, survey, seen);
+
+  for (const auto& problem : read_passwords(config)) complain(kCtlName, problem);
+  auto not_done = recover_with_log(config, databases, seen, audit_of(call, config), bounds_of(call));
+  if (!not_done.ok()) return failed_with_log(call, config, not_done.error());
+  log = read_log_of_stopped(config);
+  if (!log.ok()) return failed_with_log(call, config, log.error());
+  seen = surveyor.look(std::make_unique<LogKnowledge>(*log).get());
+  survey = surveyor.survey(seen, {});
+  for (const auto& [name, why] : *not_done) {
+    if (!seen.unreachable.contains(name)) survey.unreachable.push_back({name, "nothing was settled there: " + why});
+  }
+  return shown(call, survey, seen);
+}
+
+int without_log(const CtlCall& call, const Config& config) {
+  Databases databases;
+  const auto id = call.has("coordinator") ? call.text("coordinator") : config.coordinator.coordinator_id;
+  if (auto opened = databases.open(config, id); !opened.ok()) return ctl_failed(call, opened.error(), kExitBadConfig);
+  // A log that was begun after the loss knows what is younger than itself.
+  std::optional<ports::LogState> log;
+  if (id == config.coordinator.coordinator_id) {
+    auto read = wal::read_state(config.log.directory, wal::posix_disk());
+    if (read.ok() && read->epoch > 0) {
+      log = std::move(*read);
+    } else if (!read.ok() && read.error().code != Errc::not_found) {
+      complain(kCtlName, "taken for lost: " + read.error().what);
+    }
+  }
+  const coordinator::Surveyor surveyor(databases.all());
+  const auto look = [&] {
+    if (!log) return surveyor.look(nullptr);
+    const LogKnowledge knowledge(*log);
+    return surveyor.look(&knowledge, true);
+  };
+  auto seen = look();
+  auto survey = surveyor.survey(seen, filter_of(call));
+  if (nobody_there(survey, databases)) return failed_to_reach(call, survey);
+  if (!call.has("apply")) return shown(call, survey, seen);
+
+  // What is older than its log, a running coordinator leaves alone.
+  const bool its_own = std::any_of(seen.transactions.begin(), seen.transactions.end(), [&](const auto& one) {
+    return one.second.without_log && (!log || one.second.protocol == Protocol::three_phase);
+  });
+  const auto silent = surveyor.silence();
+  if (its_own && silent && *silent < kSilentAtLeast) {
+    return ctl_failed(
+        call,
+        {Errc::conflict, "coordinator '" + id + "' gave a sign of life " + std::to_string(silent->count()) +
+                             " ms ago: it runs, and finishes its transactions itself. If it was killed "
+                             "just now, run this again in " +
+                             std::to_string(kSilentAtLeast.count() / 1000) + " s"},
+        kExitUnavailable);
+  }
+  const auto recovered = recover_without_log(config, id, look, audit_of(call, config), bounds_of(call));
+  if (!recovered.ok()) return ctl_failed(call, recovered.error(), kExitCannotCreate);
+  seen = look();
+  return shown(call, surveyor.survey(seen, {}), seen);
 }
 
 int ctl_recover(const CtlCall& call) {
-  if (!call.has("config") || !call.has("coordinator") || !call.has("log-lost")) {
-    complain(kCtlName, "usage: assentctl recover --config FILE --coordinator ID --log-lost [--apply]");
+  if (call.has("apply") && has_filter(call)) {
+    complain(kCtlName,
+             "--apply settles all that has a certain verdict; --gtrid, --participant and --min-age-ms are "
+             "for looking");
     return kExitUsage;
   }
-  if (!protocol::valid_name(call.text("coordinator"), protocol::kCoordinatorIdBytesMax)) {
+  if (call.has("coordinator") && !call.has("log-lost")) {
+    complain(kCtlName,
+             "--coordinator goes with --log-lost: with its log, a coordinator has the name in its "
+             "configuration");
+    return kExitUsage;
+  }
+  if (!call.has("config")) {
+    complain(kCtlName, "usage: assentctl recover --config FILE [--log-lost] [--apply]");
+    return kExitUsage;
+  }
+  const auto id = call.text("coordinator");
+  if (call.has("coordinator") && !protocol::valid_name(id, protocol::kCoordinatorIdBytesMax)) {
     complain(kCtlName, "--coordinator: not an identity: [a-z0-9][a-z0-9_-]*, at most " +
                            std::to_string(protocol::kCoordinatorIdBytesMax) + " bytes");
     return kExitUsage;
   }
   auto loaded = ctl_config(call);
   if (const auto* code = std::get_if<int>(&loaded)) return *code;
-  base::init_log("warning");
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::signal(SIGTERM, [](int) { interrupted = 1; });
-  return recover(call, std::move(std::get<Config>(loaded)));
+  base::init_log("error");
+  listen_to_signals();
+  auto& config = std::get<Config>(loaded);
+  return call.has("log-lost") ? without_log(call, config) : with_log(call, std::move(config));
 }
 
 void recover_options(CtlOptions& options) {
   options.add_options()  //
       ("config", po::value<std::string>()->value_name("FILE"),
-       "a configuration with the databases, under the names that they have in the lost one's (required)")  //
-      ("coordinator", po::value<std::string>()->value_name("ID"), "its identity (required)")               //
-      ("log-lost", "its log is gone (required: with its log, start it again instead)")                     //
-      ("apply", "finish them; otherwise nothing is changed")                                               //
-      ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(30'000),
-       "how long to try what cannot be settled at once");
+       "the coordinator's configuration, or one with the databases under the names that they have in its")  //
+      ("log-lost", "its log is gone: conclude from the databases alone")                                    //
+      ("coordinator", po::value<std::string>()->value_name("ID"),
+       "with --log-lost: the identity of the lost one, where it is not the configuration's")                  //
+      ("apply", "settle what has a certain verdict; otherwise nothing is changed")                            //
+      ("gtrid", po::value<std::string>()->value_name("GTRID"), "show this transaction only")                  //
+      ("participant", po::value<std::string>()->value_name("NAME"), "show branches at this one only")         //
+      ("min-age-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(0), "show older ones only")  //
+      ("audit-file", po::value<std::string>()->value_name("FILE"),
+       "where acts are written down, instead of recovery.audit_file")  //
+      ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(kPatienceMs),
+       "with --apply: how long to try what cannot be settled at once");
 }
 
 }  // namespace
 
 std::span<const CtlCommand> recovery_commands() noexcept {
   static constexpr CtlCommand kCommands[] = {
-      {"recover", "", 0, 0, "finish what a lost coordinator has left, by its acceptors",
-       R"help(For a coordinator that is gone with its log. Looks through XA RECOVER of every database of the configuration for
-branches of that coordinator, and tells for each transaction what its acceptors have decided, or would. Only looks,
-unless --apply is given: then every transaction in three phases that a majority of its acceptors can be asked about is
-finished. That contradicts nobody: it can be run again, by several at once, and while the coordinator wakes up again.
-Transactions in two phases are listed and left alone: their outcome is in the lost log.
+      {"recover", "", 0, 0, "what is in doubt, why, and one command to settle it",
+       R"help(Joins the log of a stopped coordinator with what its databases show (XA RECOVER, proof rows, acceptors' rows, lock
+waits) and says of every branch what will become of it, and why:
 
-Exit codes: 0 nothing is in doubt, 2 something is, 69 a database cannot be reached, or the coordinator still runs,
-78 the configuration is wrong.
+  will commit          its transaction is decided: commit
+  will roll back       nothing has decided its transaction (presumed abort), or a rollback was
+  committed            it has, as its proof row says
+  rolled back          it has, or was never prepared
+  HAZARD               somebody settled it the other way, by hand for instance
+  UNDECIDABLE          nobody can know, or not while something cannot be reached
+  foreign, other coordinator's    not this coordinator's: never touched
+
+Only looks, unless --apply is given: then everything with a certain verdict is settled. That can be run again at any
+time, by several at once too; participants that cannot be reached are gone past and listed. Every act is written to the
+audit file before it is done.
+
+With --log-lost the log is taken for gone. What is in three phases is finished by its acceptors. In two phases, a proof
+row of any branch means commit; a branch that is neither prepared nor proven is fenced off and means rollback; where
+all are prepared and none is proven nobody can know, and only `assentctl resolve` settles it.
+
+Exit codes: 0 nothing is in doubt, 2 something is, or a hazard was seen, 65 the log is damaged or not there, 69 a
+database cannot be reached, or the coordinator runs, 73 the audit file cannot be written, 78 the configuration is wrong.
 
 Examples:
+  assentctl recover --config config/assentd.json
+  assentctl recover --config config/assentd.json --apply
+  assentctl recover --config config/assentd.json --min-age-ms 60000 --json | jq '.branches[].gtrid'
   assentctl recover --config config/assentd.json --coordinator shop1 --log-lost
-  assentctl recover --config config/assentd.json --coordinator shop1 --log-lost --apply
 )help",
        recover_options, ctl_recover},
   };

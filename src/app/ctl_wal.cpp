@@ -155,6 +155,23 @@ struct RecordAsJson {
         .number("epoch", record.epoch)
         .number("started_at_ms", record.started_at_ms);
   }
+  void operator()(const ports::HazardAcknowledged& record) const {
+    out.text("kind", "hazard_acknowledged")
+        .text("gtrid", record.gtrid)
+        .number("branch", record.branch)
+        .text("who", record.who)
+        .text("reason", record.reason)
+        .number("acknowledged_at_ms", record.acknowledged_at_ms);
+  }
+  void operator()(const ports::OperatorAct& record) const {
+    out.text("kind", "operator_act")
+        .text("act", record.act)
+        .text("gtrid", record.gtrid)
+        .number("branch", record.branch)
+        .text("who", record.who)
+        .text("why", record.why)
+        .number("done_at_ms", record.done_at_ms);
+  }
 
  private:
   static const char* to_string(Protocol protocol) { return assent::to_string(protocol); }
@@ -181,6 +198,14 @@ struct RecordAsLine {
   std::string operator()(const ports::TransactionRolledBack& record) const { return "rollback " + record.gtrid; }
   std::string operator()(const ports::HazardFound& record) const {
     return "HAZARD   " + record.gtrid + "  branch " + std::to_string(record.branch) + "  " + record.reason;
+  }
+  std::string operator()(const ports::HazardAcknowledged& record) const {
+    return "seen to  " + record.gtrid + "  branch " + std::to_string(record.branch) + "  by " + record.who + ": " +
+           record.reason;
+  }
+  std::string operator()(const ports::OperatorAct& record) const {
+    return "operator " + record.gtrid + (record.branch == 0 ? "" : "  branch " + std::to_string(record.branch)) + "  " +
+           record.act + " by " + record.who + ": " + record.why;
   }
   std::string operator()(const ports::EpochStarted& record) const {
     return "epoch    " + record.coordinator + "  " + std::to_string(record.epoch);

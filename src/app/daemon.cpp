@@ -8,26 +8,21 @@
 #include <memory>
 #include <sstream>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/program_options.hpp>
 
 #include "app/address.hpp"
 #include "app/config.hpp"
+#include "app/engine.hpp"
 #include "app/exit_codes.hpp"
 #include "app/files.hpp"
 #include "app/output.hpp"
 #include "app/settings.hpp"
-#include "base/event_loop.hpp"
-#include "base/failpoints.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "coordinator/adopter.hpp"
-#include "coordinator/coordinator.hpp"
 #include "participant/participant.hpp"
 #include "server/coordinator_service.hpp"
 #include "server/server.hpp"
-#include "wal/log.hpp"
 
 namespace assent::app {
 namespace {
@@ -56,42 +51,6 @@ Examples:
   assentd --config config/assentd.json --check-config
   assentd --config config/assentd.json --ready-file /run/assentd.ready
 )";
-
-int exit_code_of_start(const Error& error) {
-  switch (error.code) {
-    case Errc::invalid_argument:
-    case Errc::conflict:
-    case Errc::refused: return kExitBadConfig;
-    case Errc::log_corrupt:
-    case Errc::log_newer_format: return kExitBadInput;
-    case Errc::log_locked:
-    case Errc::unavailable:
-    case Errc::overloaded:
-    case Errc::timed_out:
-    case Errc::shutting_down: return kExitUnavailable;
-    case Errc::not_found:
-    case Errc::log_full:
-    case Errc::io: return kExitCannotCreate;
-    case Errc::log_indeterminate:
-    case Errc::protocol:
-    case Errc::internal: return kExitInternal;
-  }
-  return kExitInternal;
-}
-
-// Fills in the passwords. Gives what is wrong, one line for each participant.
-std::vector<std::string> read_passwords(Config& config) {
-  std::vector<std::string> problems;
-  for (auto& participant : config.participants) {
-    auto password = read_password(participant);
-    if (password) {
-      participant.connection.password = std::move(*password);
-    } else {
-      problems.push_back(password.error().what);
-    }
-  }
-  return problems;
-}
 
 // SIGINT and SIGTERM, taken by the main thread alone.
 class StopSignals {
@@ -153,54 +112,27 @@ void raise_descriptor_limit(const Config& config) {
 
 // The parts of a serving coordinator. Destroyed from the last to the first, each before what it uses.
 struct Parts {
-  base::EventLoop loop;
-  std::unique_ptr<wal::WriterLog> log;
-  std::vector<std::unique_ptr<ports::Participant>> participants;
-  std::unique_ptr<coordinator::Coordinator> coordinator;
+  Engine engine;
   std::vector<std::unique_ptr<ports::Participant>> adopted;  ///< The same databases, under the names of others.
   std::vector<std::unique_ptr<coordinator::Adopter>> adopters;
   std::unique_ptr<server::Server> server;
 };
 
-// Where decisions are written and called back: on the loop, which sends what follows from them.
-ports::Executor log_on(base::EventLoop& loop) {
-  return [&loop](std::function<void()> task) {
-#ifdef ASSENT_FAILPOINTS
-    // One that holds must not hold the loop.
-    if (base::any_failpoint_waits()) return task();
-#endif
-    boost::asio::post(loop.context(), std::move(task));
-  };
-}
-
 Result<std::uint16_t> start(const Config& config, Parts& parts) {
-  auto opened = wal::open(config.log, wal::posix_disk(), log_on(parts.loop));
-  if (!opened) return std::move(opened).error();
-  for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
-  spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,
-               opened->created ? "created" : wal::to_string(opened->tail), opened->state.live.size());
-  parts.log = std::move(opened->log);
-
-  std::vector<ports::Participant*> participants;
-  for (const auto& participant : config.participants) {
-    parts.participants.push_back(participant::make_participant(participant.connection, parts.loop));
-    participants.push_back(parts.participants.back().get());
-  }
-  parts.coordinator = std::make_unique<coordinator::Coordinator>(config.coordinator, std::move(opened->state),
-                                                                 *parts.log, std::move(participants));
-  if (auto started = parts.coordinator->start(); !started) return std::move(started).error();
+  if (auto started = parts.engine.start(config); !started) return std::move(started).error();
   for (const auto& id : config.adopt) {
     std::vector<ports::Participant*> databases;
     for (const auto& participant : config.participants) {
       auto connection = participant.connection;
       connection.coordinator_id = id;
-      parts.adopted.push_back(participant::make_participant(std::move(connection), parts.loop));
+      parts.adopted.push_back(participant::make_participant(std::move(connection), parts.engine.loop));
       databases.push_back(parts.adopted.back().get());
     }
     parts.adopters.push_back(std::make_unique<coordinator::Adopter>(id, config.adopt_after, std::move(databases)));
     parts.adopters.back()->start();
   }
-  parts.server = std::make_unique<server::Server>(parts.loop, config.listen, server::service_of(*parts.coordinator));
+  parts.server =
+      std::make_unique<server::Server>(parts.engine.loop, config.listen, server::service_of(*parts.engine.coordinator));
   return parts.server->start();
 }
 
@@ -208,15 +140,9 @@ Result<std::uint16_t> start(const Config& config, Parts& parts) {
 int stop(Parts& parts) {
   if (parts.server) parts.server->stop_accepting();
   for (const auto& adopter : parts.adopters) adopter->stop();
-  std::size_t left = 0;
-  if (parts.coordinator) left = parts.coordinator->stop();
+  const auto left = parts.engine.stop_coordinator();
   if (parts.server) parts.server->stop();
-  int code = kExitGood;
-  if (parts.log) {
-    const bool poisoned = parts.log->condition() == ports::LogCondition::poisoned;
-    if (auto closed = parts.log->close(); !closed && !poisoned) spdlog::warn("log: {}", closed.error().what);
-    if (poisoned) code = kExitInternal;
-  }
+  const int code = parts.engine.close_log() ? kExitGood : kExitInternal;
   if (left > 0) spdlog::info("{} transactions are left to the next start", left);
   return code;
 }
@@ -236,7 +162,7 @@ int serve(const Config& config, const std::string& ready_path) {
   spdlog::info("ready: listening on {}", shown_address(config.listen.host, *port));
 
   const char* signal = nullptr;
-  while (signal == nullptr && parts.log->condition() != ports::LogCondition::poisoned)
+  while (signal == nullptr && parts.engine.log->condition() != ports::LogCondition::poisoned)
     signal = signals.wait(kWatchPeriod);
   signals.let_through();
   if (signal != nullptr) {

@@ -33,6 +33,16 @@ class Descriptor {
   int fd_;
 };
 
+bool write_all(int fd, const std::string& text) {
+  for (std::size_t written = 0; written < text.size();) {
+    const auto put = ::write(fd, text.data() + written, text.size() - written);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return false;
+    written += static_cast<std::size_t>(put);
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
@@ -58,15 +68,18 @@ Status write_file_atomically(const std::string& path, const std::string& text) {
   {
     const Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (file.get() < 0) return refused(aside, "cannot be written");
-    for (std::size_t written = 0; written < text.size();) {
-      const auto put = ::write(file.get(), text.data() + written, text.size() - written);
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return refused(aside, "cannot be written");
-      written += static_cast<std::size_t>(put);
-    }
+    if (!write_all(file.get(), text)) return refused(aside, "cannot be written");
     if (::fsync(file.get()) != 0) return refused(aside, "cannot be written");
   }
   if (std::rename(aside.c_str(), path.c_str()) != 0) return refused(path, "cannot be written");
+  return Ok{};
+}
+
+Status append_to_file(const std::string& path, const std::string& text) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+  if (file.get() < 0 || !write_all(file.get(), text) || ::fsync(file.get()) != 0) {
+    return refused(path, "cannot be appended to");
+  }
   return Ok{};
 }
 

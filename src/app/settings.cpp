@@ -218,6 +218,11 @@ std::vector<Setting> make_general() {
              "How long a record that nobody waits for may wait for company."),
       of_log("log.room_retry_ms", "ms", &wal::Options::room_retry_ms, 1, 60'000,
              "How often a full disk is tried again."),
+      text(
+          "recovery.audit_file", "", 0, kPathBytesMax,
+          [](SettingTarget to, std::string value) { to.config.audit_file = std::move(value); },
+          "File that gets a line of JSON for everything that an operator has the recovery tool do. Empty: "
+          "log.directory with `.audit` behind it."),
       choice(text(
                  "logging.level", "info", 1, 16,
                  [](SettingTarget to, std::string value) { to.config.log_level = std::move(value); },

@@ -161,7 +161,7 @@ void LiveTransaction::start() {
     for (std::size_t i = 0; i < requested_->size(); ++i) {
       work.push_back({xid(static_cast<protocol::BranchIndex>(i)),
                       std::shared_ptr<const Branch>(requested_, &(*requested_)[i]), isolation_, deadline_, members,
-                      protocol_});
+                      protocol_, label_});
     }
   }
   for (std::size_t i = 0; i < work.size(); ++i) {

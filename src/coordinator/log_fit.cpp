@@ -11,7 +11,7 @@ Error conflict(std::string what) {
 
 constexpr const char* kRestore =
     "It does not know their outcome and would roll them back. Put the old log back into log.directory; if it is lost, "
-    "settle the branches by hand first: a row in assent.proof at any participant says that a transaction committed";
+    "run: assentctl recover --config FILE --log-lost";
 
 }  // namespace
 

@@ -1,48 +1,17 @@
 #include "coordinator/recoverer.hpp"
 
 #include <algorithm>
-#include <future>
-#include <set>
 #include <utility>
 
 #include "coordinator/live_transaction.hpp"
+#include "ports/asked.hpp"
 #include "protocol/recovery.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
-namespace {
 
+using ports::asked;
 using ports::Participant;
-
-template <typename T, typename Start>
-std::future<T> asked(Start start) {
-  auto answer = std::make_shared<std::promise<T>>();
-  auto future = answer->get_future();
-  start([answer](T value) { answer->set_value(std::move(value)); });
-  return future;
-}
-
-using FoundRows = Result<ports::TransactionRows>;
-
-std::future<FoundRows> find_rows(Participant& participant, const protocol::Xid& xid) {
-  return asked<FoundRows>([&](auto done) { participant.find_rows(xid, std::move(done)); });
-}
-
-// As the rule for one more ballot would have it.
-void judge(LeftTransaction& one) {
-  if (one.acceptors.empty() || one.acceptors_read < protocol::majority_of(one.acceptors.size())) return;
-  std::optional<protocol::Accepted> highest;
-  for (const auto& row : one.acceptors) {
-    if (!row || !row->accepted) continue;
-    if (!highest || highest->ballot < row->accepted->ballot) highest = row->accepted;
-  }
-  // Only shown: what is done about it, the acceptors say when they are asked.
-  one.over = one.acceptors_closed > 0 && !highest;
-  if (one.over) return;
-  one.verdict = highest ? highest->value : protocol::Value::rollback;
-}
-
-}  // namespace
 
 /// What is finished here needs no log: its acceptors keep the outcome, and whoever comes next finds it there.
 class Recoverer::NoLog final : public ports::DecisionLog {
@@ -57,6 +26,7 @@ class Recoverer::NoLog final : public ports::DecisionLog {
 
 Recoverer::Recoverer(std::vector<Participant*> participants)
     : participants_(std::move(participants)),
+      surveyor_(participants_),
       log_(std::make_unique<NoLog>()),
       house_(make_house(*log_, participants_, 1, 0)) {}
 
@@ -64,96 +34,15 @@ Recoverer::~Recoverer() {
   house_->registry.clear();
 }
 
-std::optional<std::chrono::milliseconds> Recoverer::silence() {
-  std::vector<std::future<Result<ports::Inspection>>> waiting;
-  for (auto* participant : participants_) {
-    waiting.push_back(asked<Result<ports::Inspection>>([&](auto done) { participant->inspect(std::move(done)); }));
-  }
-  std::optional<std::chrono::milliseconds> least;
-  for (auto& one : waiting) {
-    const auto seen = one.get();
-    if (!seen.ok() || !seen->owner || !seen->owner->silent) continue;
-    least = std::min(least.value_or(*seen->owner->silent), *seen->owner->silent);
-  }
-  return least;
-}
-
-LeftBehind Recoverer::look() {
-  LeftBehind left;
-  left.silent = silence();
-  using Scan = Result<std::vector<ports::ListedXid>>;
-  std::vector<std::future<Scan>> scans;
-  for (auto* participant : participants_) {
-    scans.push_back(asked<Scan>([&](auto done) { participant->scan(std::move(done)); }));
-  }
-  std::map<std::string, LeftTransaction> found;
-  std::map<std::string, std::pair<Participant*, protocol::Xid>> seen_at;
-  for (std::size_t i = 0; i < scans.size(); ++i) {
-    auto& participant = *participants_[i];
-    const auto scan = scans[i].get();
-    if (!scan.ok()) {
-      left.unreachable[participant.name()] = scan.error().what;
-      continue;
-    }
-    for (const auto& [format_id, gtrid, bqual] : *scan) {
-      const auto whose =
-          protocol::whose_branch(format_id, gtrid, bqual, participant.coordinator_id(), participant.name());
-      if (whose != protocol::Whose::here) continue;
-      auto& one = found[gtrid];
-      one.gtrid = gtrid;
-      one.protocol = protocol::parse_gtrid(gtrid)->protocol;
-      one.prepared_at.push_back(participant.name());
-      one.branches[participant.name()] = {gtrid, bqual};
-      seen_at[gtrid] = {&participant, {gtrid, bqual}};
-    }
-  }
-  // All are asked before any is waited for.
-  std::map<std::string, std::future<FoundRows>> members;
-  for (const auto& [gtrid, one] : found) {
-    if (one.protocol != Protocol::three_phase) continue;
-    members[gtrid] = find_rows(*seen_at[gtrid].first, seen_at[gtrid].second);
-  }
-  std::vector<std::pair<LeftTransaction*, std::future<FoundRows>>> rows;
-  for (auto& [gtrid, future] : members) {
-    auto told = future.get();
-    if (!told.ok() || !told->members) continue;
-    auto& one = found[gtrid];
-    one.members = std::move(*told->members);
-    one.acceptors.resize(one.members.acceptors.size());
-    std::set<Participant*> to_ask;
-    for (const auto& name : one.members.acceptors) {
-      const auto place = house_->places.find(name);
-      if (place == house_->places.end() || left.unreachable.contains(name)) continue;
-      if (!to_ask.insert(place->second.participant).second) continue;
-      rows.emplace_back(&one, find_rows(*place->second.participant, seen_at[gtrid].second));
-      ++one.acceptors_read;
-    }
-  }
-  for (auto& [one, future] : rows) {
-    const auto told = future.get();
-    if (!told.ok()) {
-      --one->acceptors_read;
-      continue;
-    }
-    if (told->closed) ++one->acceptors_closed;
-    for (const auto& [index, row] : told->acceptors) {
-      if (index < one->acceptors.size() && !told->closed) one->acceptors[index] = row;
-    }
-  }
-  for (auto& [gtrid, one] : found) {
-    judge(one);
-    left.transactions.push_back(std::move(one));
-  }
-  return left;
-}
-
-std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
+std::map<std::string, std::string> Recoverer::take_up(const Seen& left) {
   std::map<std::string, std::string> refused;
   std::set<std::string> holding;
-  for (const auto& one : left.transactions) {
+  for (const auto& [gtrid, one] : left.transactions) {
     if (one.protocol != Protocol::three_phase) continue;
     // Again each time: a participant may have been out of reach, or the lost one have connected again.
-    holding.insert(one.prepared_at.begin(), one.prepared_at.end());
+    for (const auto& name : one.prepared_at()) {
+      if (house_->places.contains(name)) holding.insert(name);
+    }
     if (house_->registry.is_closed(one.gtrid) || house_->registry.find(one.gtrid)) continue;
     if (one.members.participants.empty()) {
       refused[one.gtrid] = "no row that can be reached says whose acceptors to ask";
@@ -166,33 +55,116 @@ std::map<std::string, std::string> Recoverer::take_up(const LeftBehind& left) {
     }
     house_->registry.take_up(*made);
   }
+  end_predecessors(holding);
+  return refused;
+}
+
+void Recoverer::end_predecessors(const std::set<std::string>& names) {
   std::vector<std::future<Status>> ending;
-  for (const auto& name : holding) {
+  for (const auto& name : names) {
     auto& participant = *house_->places.at(name).participant;
     ending.push_back(asked<Status>([&](auto done) { participant.end_predecessors(std::move(done)); }));
   }
   // One that stays is met again: its branch then cannot be settled yet.
   for (auto& one : ending) one.wait();
-  return refused;
 }
 
-void Recoverer::finish_closed(const LeftBehind& left) {
-  for (const auto& one : left.transactions) {
+std::future<ports::SettleReport> Recoverer::settle(const SeenBranch& branch, protocol::Decided decided,
+                                                   bool known_prepared) {
+  auto& participant = *house_->places.at(branch.participant).participant;
+  return asked<ports::SettleReport>(
+      [&](auto done) { participant.settle(*branch.xid, decided, known_prepared, std::move(done)); });
+}
+
+// What counts is the row that stands there now: a fence, or the proof of a commit that overtook it.
+void Recoverer::see_fences(std::vector<Plan>& plans) const {
+  using Found = Result<std::map<std::string, ports::TransactionRows>>;
+  std::map<std::string, std::vector<std::string>> gtrids;
+  for (const auto& plan : plans) {
+    if (plan.begins) continue;
+    for (const auto& branch : plan.one->branches) {
+      const bool missing = branch.sight == protocol::Sight::absent || branch.sight == protocol::Sight::fenced;
+      if (missing && house_->places.contains(branch.participant)) {
+        gtrids[branch.participant].push_back(plan.one->gtrid);
+      }
+    }
+  }
+  std::map<std::string, std::future<Found>> asking;
+  for (auto& [name, asked_for] : gtrids) {
+    asking[name] = asked<Found>(
+        [&](auto done) { house_->places.at(name).participant->find_rows(std::move(asked_for), std::move(done)); });
+  }
+  std::map<std::string, Found> found;
+  for (auto& [name, future] : asking) found.emplace(name, future.get());
+  for (auto& plan : plans) {
+    if (plan.begins) continue;
+    for (const auto& branch : plan.one->branches) {
+      const auto at = found.find(branch.participant);
+      if (at == found.end() || !at->second.ok()) continue;
+      const auto rows = at->second->find(plan.one->gtrid);
+      if (rows == at->second->end()) continue;
+      for (const auto& proof : rows->second.proofs) {
+        if (proof.branch != branch.number || !proof.committed) continue;
+        plan.begins = true;
+        plan.commits |= !proof.fence;
+      }
+    }
+  }
+}
+
+void Recoverer::settle_two_phase(const Seen& left, const std::function<bool()>& interrupted) {
+  const auto reachable = [&](const SeenBranch& branch) {
+    return branch.xid && house_->places.contains(branch.participant) && !left.unreachable.contains(branch.participant);
+  };
+  std::vector<Plan> plans;
+  std::set<std::string> involved;
+  for (const auto& [gtrid, one] : left.transactions) {
+    if (!one.ground || one.ruling == protocol::Ruling::undecidable || !one.is_in_doubt()) continue;
+    const bool commits = one.ruling == protocol::Ruling::commit;
+    plans.push_back({&one, commits, commits || one.ground != protocol::Ground::missing, {}});
+    for (const auto& branch : one.branches) {
+      if (reachable(branch)) involved.insert(branch.participant);
+    }
+  }
+  end_predecessors(involved);
+  for (auto& plan : plans) {
+    for (const auto& branch : plan.one->branches) {
+      if (plan.begins || branch.sight != protocol::Sight::absent || !reachable(branch) || interrupted()) continue;
+      plan.fences.push_back(settle(branch, protocol::Decided::rollback, false));
+    }
+  }
+  for (auto& plan : plans) {
+    for (auto& fence : plan.fences) fence.wait();
+  }
+  see_fences(plans);
+  std::vector<std::future<ports::SettleReport>> settling;
+  for (const auto& plan : plans) {
+    for (const auto& branch : plan.one->branches) {
+      if (!plan.begins || branch.sight != protocol::Sight::prepared || !reachable(branch) || interrupted()) continue;
+      settling.push_back(settle(branch, plan.commits ? protocol::Decided::commit : protocol::Decided::rollback, true));
+    }
+  }
+  for (auto& one : settling) one.wait();
+}
+
+void Recoverer::finish_closed(const Seen& left) {
+  for (const auto& [gtrid, one] : left.transactions) {
     if (one.protocol == Protocol::three_phase && house_->registry.is_closed(one.gtrid)) roll_back_again(one);
   }
 }
 
-void Recoverer::roll_back_again(const LeftTransaction& one) {
+void Recoverer::roll_back_again(const SeenTransaction& one) {
   TransactionStatus status;
   status.gtrid = one.gtrid;
   status.protocol = one.protocol;
   status.outcome = Outcome::rolled_back;
   status.settled = true;
-  for (const auto& [name, xid] : one.branches) {
-    const auto report =
-        asked<ports::SettleReport>([&, &branch = xid](auto done) {
-          house_->places.at(name).participant->settle(branch, protocol::Decided::rollback, true, std::move(done));
-        }).get();
+  for (const auto& [name, number, xid, sight, verdict, reason] : one.branches) {
+    const auto place = house_->places.find(name);
+    if (sight != protocol::Sight::prepared || place == house_->places.end()) continue;
+    const auto report = asked<ports::SettleReport>([&, &branch = *xid](auto done) {
+                          place->second.participant->settle(branch, protocol::Decided::rollback, true, std::move(done));
+                        }).get();
     const bool done = report.finding == protocol::Finding::rolled_back;
     status.settled = status.settled && done;
     status.branches.push_back(

@@ -11,6 +11,17 @@
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
+namespace {
+
+using FoundRows = Result<std::map<std::string, ports::TransactionRows>>;
+
+std::optional<protocol::Members> members_in(const FoundRows& found, const std::string& gtrid) {
+  if (!found.ok()) return std::nullopt;
+  const auto row = found->find(gtrid);
+  return row == found->end() ? std::nullopt : row->second.members;
+}
+
+}  // namespace
 
 Sweeper::Sweeper(std::shared_ptr<House> house, std::string coordinator_id, std::uint32_t first_epoch,
                  std::uint32_t epoch, ports::Participant& participant)
@@ -83,9 +94,9 @@ std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::Listed
 
 void Sweeper::take_up(const protocol::Xid& xid) {
   ++under_way_;
-  participant_.find_rows(xid, [self = shared_from_this(), xid](const Result<ports::TransactionRows>& found) {
-    if (found.ok() && found->members) {
-      auto made = LiveTransaction::left_behind(self->house_, xid.gtrid, *found->members);
+  participant_.find_rows({xid.gtrid}, [self = shared_from_this(), xid](const FoundRows& found) {
+    if (const auto members = members_in(found, xid.gtrid)) {
+      auto made = LiveTransaction::left_behind(self->house_, xid.gtrid, *members);
       if (made.ok()) {
         self->house_->registry.take_up(*made);
       } else {

@@ -14,8 +14,6 @@ using ports::AcceptorQuestion;
 using protocol::Value;
 using Kind = AcceptorAnswer::Kind;
 
-constexpr const char* kColumns = "promised,accepted_ballot,accepted_value";
-
 const char* word(Value value) {
   return value == Value::commit ? "'commit'" : "'rollback'";
 }
@@ -26,17 +24,6 @@ std::string key(const AcceptorQuestion& question) {
 
 std::uint64_t unsigned_of(const assent::Value& value) {
   return std::strtoull(text_of(value).c_str(), nullptr, 10);
-}
-
-// From kColumns, beginning at `first`.
-protocol::AcceptorRow row_of(const std::vector<assent::Value>& columns, std::size_t first) {
-  protocol::AcceptorRow row;
-  row.promised = unsigned_of(columns[first]);
-  if (!std::holds_alternative<Null>(columns[first + 1])) {
-    const auto value = text_of(columns[first + 2]) == "commit" ? Value::commit : Value::rollback;
-    row.accepted = protocol::Accepted{unsigned_of(columns[first + 1]), value};
-  }
-  return row;
 }
 
 // What it has accepted, it says again, whatever it has promised since: the first answer may have been lost.
@@ -53,6 +40,16 @@ const Rows& rows_of(const PacketResult& result) {
 
 }  // namespace
 
+protocol::AcceptorRow acceptor_row_of(const std::vector<assent::Value>& columns, std::size_t first) {
+  protocol::AcceptorRow row;
+  row.promised = unsigned_of(columns[first]);
+  if (!std::holds_alternative<Null>(columns[first + 1])) {
+    const auto value = text_of(columns[first + 2]) == "commit" ? Value::commit : Value::rollback;
+    row.accepted = protocol::Accepted{unsigned_of(columns[first + 1]), value};
+  }
+  return row;
+}
+
 std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Config& config,
                                                     const AcceptorQuestion& question) {
   const auto ballot = std::to_string(question.ballot);
@@ -60,8 +57,8 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
   // may have been lost in between.
   // A coordinator that has never been here has closed nothing.
   auto packet = "INSERT IGNORE INTO " + config.schema + ".pulse(coordinator,closed_below)VALUES('" +
-                config.coordinator_id + "','');INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kColumns +
-                ",members)SELECT " + key(question) + "," + ballot + ",";
+                config.coordinator_id + "','');INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," +
+                kAcceptorColumns + ",members)SELECT " + key(question) + "," + ballot + ",";
   packet += question.value ? ballot + "," + word(*question.value) : "NULL,NULL";
   packet += "," + quoted(session, question.members) + " FROM " + config.schema + ".pulse WHERE coordinator='" +
             config.coordinator_id + "' AND closed_below<='" + question.gtrid +
@@ -75,17 +72,17 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
   } else {
     packet += "promised=GREATEST(promised," + ballot + ")";
   }
-  packet += ";SELECT " + std::string(kColumns) + " FROM " + config.schema + ".acceptor WHERE gtrid='" + question.gtrid +
-            "' AND acceptor=" + std::to_string(question.acceptor);
+  packet += ";SELECT " + std::string(kAcceptorColumns) + " FROM " + config.schema + ".acceptor WHERE gtrid='" +
+            question.gtrid + "' AND acceptor=" + std::to_string(question.acceptor);
   auto result = session.run(packet, 3);
   if (result.error) return std::move(*result.error);
   const auto& rows = rows_of(result).rows;
   if (rows.empty()) return AcceptorAnswer{Kind::closed, {}};
-  return answer_of(question, row_of(rows.front(), 0));
+  return answer_of(question, acceptor_row_of(rows.front(), 0));
 }
 
 std::string pre_commit_statement(const Config& config, std::span<const AcceptorQuestion> questions) {
-  auto packet = "INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kColumns + ",members)VALUES";
+  auto packet = "INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kAcceptorColumns + ",members)VALUES";
   for (const auto& question : questions) {
     ASSENT_CHECK(question.ballot == protocol::kCoordinatorsBallot && question.value == Value::commit);
     if (packet.back() == ')') packet.push_back(',');
@@ -102,7 +99,7 @@ std::string pre_commit_statement(const Config& config, std::span<const AcceptorQ
 std::string rows_statement(const Config& config, std::span<const AcceptorQuestion> questions) {
   std::string keys;
   for (const auto& question : questions) keys += (keys.empty() ? "(" : ",(") + key(question) + ")";
-  return "SELECT gtrid,acceptor," + std::string(kColumns) + " FROM " + config.schema +
+  return "SELECT gtrid,acceptor," + std::string(kAcceptorColumns) + " FROM " + config.schema +
          ".acceptor WHERE (gtrid,acceptor) IN (" + keys + ")";
 }
 
@@ -113,7 +110,7 @@ std::vector<AcceptorAnswer> answers_from(std::span<const AcceptorQuestion> quest
       return text_of(row[0]) == question.gtrid && unsigned_of(row[1]) == question.acceptor;
     });
     answers.push_back(found == rows.rows.end() ? AcceptorAnswer{Kind::closed, {}}
-                                               : answer_of(question, row_of(*found, 2)));
+                                               : answer_of(question, acceptor_row_of(*found, 2)));
   }
   return answers;
 }
@@ -121,30 +118,6 @@ std::vector<AcceptorAnswer> answers_from(std::span<const AcceptorQuestion> quest
 AcceptorAnswer newly_accepted() {
   return {Kind::granted,
           {protocol::kCoordinatorsBallot, protocol::Accepted{protocol::kCoordinatorsBallot, Value::commit}}};
-}
-
-std::variant<ports::TransactionRows, SqlError> find_rows(Session& session, const Config& config,
-                                                         const protocol::Xid& xid) {
-  const auto branch = protocol::parse_bqual(xid.bqual);
-  ASSENT_CHECK(branch && protocol::parse_gtrid(xid.gtrid));
-  // The row of a branch that is prepared can be seen only uncommitted; what it says was written once and never changes.
-  auto result = session.run(
-      "SELECT acceptor," + std::string(kColumns) + ",members FROM " + config.schema + ".acceptor WHERE gtrid='" +
-          xid.gtrid + "';SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT participants FROM " + config.schema +
-          ".proof WHERE gtrid='" + xid.gtrid + "' AND branch=" + std::to_string(branch->branch) +
-          " AND kind='proof';SELECT 1 FROM " + config.schema + ".pulse WHERE coordinator='" + config.coordinator_id +
-          "' AND closed_below>'" + xid.gtrid + "'",
-      4);
-  if (result.error) return std::move(*result.error);
-  ports::TransactionRows found;
-  found.closed = !rows_of(result).rows.empty();
-  for (const auto& row : result.answers[0].rows->rows) {
-    found.acceptors.emplace_back(static_cast<std::uint16_t>(int_of(row[0])), row_of(row, 1));
-    found.members = protocol::parse_members(text_of(row[4]));
-  }
-  const auto& own = result.answers[2].rows->rows;
-  if (!found.members && !own.empty()) found.members = protocol::parse_members(text_of(own.front()[0]));
-  return found;
 }
 
 std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,

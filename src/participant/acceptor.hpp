@@ -32,9 +32,9 @@ std::vector<ports::AcceptorAnswer> answers_from(std::span<const ports::AcceptorQ
 /// To a pre-commit that made its row.
 ports::AcceptorAnswer newly_accepted();
 
-/// As ports::Participant::find_rows() says.
-std::variant<ports::TransactionRows, SqlError> find_rows(Session& session, const Config& config,
-                                                         const protocol::Xid& xid);
+/// A row's columns, in the order in which acceptor_row_of() reads them, from the one at `first` on.
+inline constexpr const char* kAcceptorColumns = "promised,accepted_ballot,accepted_value";
+protocol::AcceptorRow acceptor_row_of(const std::vector<Value>& columns, std::size_t first);
 
 /// The participants that rows of this coordinator's below `to` name.
 std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,

@@ -131,7 +131,7 @@ void BranchRunner::add_proof() {
   packet_.add(Step::proof)
       .append("INSERT INTO ")
       .append(config_.schema)
-      .append(".proof(gtrid,branch,kind,participants,protocol)VALUES('")
+      .append(".proof(gtrid,branch,kind,participants,protocol,label)VALUES('")
       .append(work_.xid.gtrid)
       .append("',")
       .append(std::to_string(bqual->branch))
@@ -139,7 +139,9 @@ void BranchRunner::add_proof() {
       .append(session_.escape(work_.members))
       .append("',")
       .append(std::to_string(static_cast<int>(work_.protocol)))
-      .append(")");
+      .append(",'")
+      .append(session_.escape(work_.label))
+      .append("')");
 }
 
 // An id that was given rather than made is told by the client library as well, and by the server not.

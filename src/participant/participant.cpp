@@ -8,11 +8,13 @@
 #include "participant/acceptor.hpp"
 #include "participant/control.hpp"
 #include "participant/health.hpp"
+#include "participant/lock_waits.hpp"
 #include "participant/pool.hpp"
 #include "participant/pre_commits.hpp"
 #include "participant/purge.hpp"
 #include "participant/schema.hpp"
 #include "participant/sql_cache.hpp"
+#include "participant/transaction_rows.hpp"
 
 namespace assent::participant {
 namespace {
@@ -126,12 +128,43 @@ class SqlParticipant final : public ports::Participant {
         });
   }
 
-  void find_rows(protocol::Xid xid, ports::Done<Result<ports::TransactionRows>> done) override {
-    control_.post([this, xid = std::move(xid), done = std::move(done)](Session* session, const std::string& why) {
+  void find_rows(std::vector<std::string> gtrids,
+                 ports::Done<Result<std::map<std::string, ports::TransactionRows>>> done) override {
+    control_.post([this, gtrids = std::move(gtrids), done = std::move(done)](Session* session, const std::string& why) {
       if (!session) return done(unavailable(why));
-      auto found = participant::find_rows(*session, config_, xid);
+      auto found = participant::find_rows(*session, config_, gtrids);
       if (const auto* error = std::get_if<SqlError>(&found)) return done(unavailable(config_, *error));
       done(std::move(std::get<0>(found)));
+    });
+  }
+
+  void find_waits(std::vector<protocol::Xid> branches, ports::Done<Result<ports::LockWaits>> done) override {
+    control_.post(
+        [this, branches = std::move(branches), done = std::move(done)](Session* session, const std::string& why) {
+          if (!session) return done(unavailable(why));
+          auto found = participant::find_waits(*session, config_, branches);
+          if (const auto* error = std::get_if<SqlError>(&found)) return done(unavailable(config_, *error));
+          done(std::move(std::get<0>(found)));
+        });
+  }
+
+  void choose(std::string gtrid, ports::HeuristicChoice choice,
+              ports::Done<Result<ports::HeuristicChoice>> done) override {
+    control_.post([this, gtrid = std::move(gtrid), choice = std::move(choice), done = std::move(done)](
+                      Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto chosen = participant::choose(*session, config_, gtrid, choice);
+      if (const auto* error = std::get_if<SqlError>(&chosen)) return done(unavailable(config_, *error));
+      done(std::move(std::get<0>(chosen)));
+    });
+  }
+
+  void list_choices(ports::Done<Result<std::map<std::string, ports::HeuristicChoice>>> done) override {
+    control_.post([this, done = std::move(done)](Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto listed = participant::list_choices(*session, config_);
+      if (const auto* error = std::get_if<SqlError>(&listed)) return done(unavailable(config_, *error));
+      done(std::move(std::get<0>(listed)));
     });
   }
 

@@ -10,7 +10,7 @@
 namespace assent::participant {
 namespace {
 
-constexpr std::array kTables = {"proof", "coordinator", "session", "server", "acceptor", "pulse"};
+constexpr std::array kTables = {"proof", "coordinator", "session", "server", "acceptor", "pulse", "heuristic"};
 constexpr int kClaimAttempts = 3;
 
 std::string table(const Config& config, const char* name) {
@@ -26,6 +26,7 @@ std::vector<std::string> creation(const Config& config) {
           " participants VARCHAR(" +
           std::to_string(protocol::kMembersBytesMax) +
           ") NOT NULL, protocol TINYINT UNSIGNED NOT NULL,"
+          " label VARCHAR(128) CHARACTER SET utf8mb4 NOT NULL DEFAULT '',"
           " created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (gtrid, branch)" +
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "coordinator") +
@@ -51,6 +52,11 @@ std::vector<std::string> creation(const Config& config) {
       "CREATE TABLE IF NOT EXISTS " + table(config, "pulse") +
           " (coordinator VARCHAR(16) NOT NULL PRIMARY KEY,"
           " seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), closed_below VARBINARY(64) NOT NULL" +
+          tail,
+      "CREATE TABLE IF NOT EXISTS " + table(config, "heuristic") +
+          " (gtrid VARBINARY(64) NOT NULL PRIMARY KEY, value ENUM('commit','rollback') NOT NULL,"
+          " who VARCHAR(255) CHARACTER SET utf8mb4 NOT NULL, reason VARCHAR(1000) CHARACTER SET utf8mb4 NOT NULL,"
+          " made_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP" +
           tail,
       "INSERT IGNORE INTO " + table(config, "server") + " VALUES (1, REPLACE(UUID(), '-', ''))",
   };
@@ -237,7 +243,7 @@ std::optional<std::string> why_refused(const Config& config, const OwnerKey& row
   if (row.log_id == log_id || in_doubt == 0) return std::nullopt;
   return std::to_string(in_doubt) + " branches of \"" + config.coordinator_id +
          "\" are in doubt here, and the log that decided them" + where +
-         " is not this one: restore that log, or settle them by hand by what the proof rows at all participants say";
+         " is not this one: restore that log; if it is lost, run: assentctl recover --config FILE --log-lost";
 }
 
 }  // namespace

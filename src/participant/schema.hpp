@@ -22,6 +22,7 @@ namespace assent::participant {
 //   acceptor     one row per transaction in three phases, written outside its branches (acceptor.hpp).
 //   pulse        for each coordinator: when its process last gave a sign of life, and the gtrid below which everything
 //                is settled and nothing may be written into acceptor any more.
+//   heuristic    what an operator has chosen for transactions whose outcome could not be known.
 //   server       one random identity, for servers without one of their own.
 //
 // Several participants may be databases of one server and share the schema: branch numbers tell their rows apart.

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -46,7 +47,9 @@ struct TransactionRolledBack {
   bool operator==(const TransactionRolledBack&) const = default;
 };
 
-/// A branch decided for commit that is gone without its proof row. Stays until BranchSettled.
+/// A branch that came to the opposite of what was decided: decided for commit, and gone without its proof row; or, of a
+/// transaction that the log does not have, to be rolled back, and committed. Stays until BranchSettled, or until it is
+/// acknowledged.
 struct HazardFound {
   std::string gtrid;
   std::uint16_t branch = 0;
@@ -63,8 +66,29 @@ struct EpochStarted {
   bool operator==(const EpochStarted&) const = default;
 };
 
-using LogRecord =
-    std::variant<CommitDecision, BranchSettled, TransactionEnded, HazardFound, EpochStarted, TransactionRolledBack>;
+/// An operator knows of the hazard, and has seen to it. The branch counts as settled from then on.
+struct HazardAcknowledged {
+  std::string gtrid;
+  std::uint16_t branch = 0;
+  std::string who;
+  std::string reason;
+  std::int64_t acknowledged_at_ms = 0;
+  bool operator==(const HazardAcknowledged&) const = default;
+};
+
+/// What an operator has had the recovery tool do. For people: changes nothing.
+struct OperatorAct {
+  std::string act;  ///< "commit", "roll_back", "choose_commit", "choose_rollback".
+  std::string gtrid;
+  std::uint16_t branch = 0;  ///< From 1; 0: all of them.
+  std::string who;
+  std::string why;
+  std::int64_t done_at_ms = 0;
+  bool operator==(const OperatorAct&) const = default;
+};
+
+using LogRecord = std::variant<CommitDecision, BranchSettled, TransactionEnded, HazardFound, EpochStarted,
+                               TransactionRolledBack, HazardAcknowledged, OperatorAct>;
 
 /// A decided transaction (in three phases: one that may be decided) that has not ended, as the log tells it.
 struct LiveDecision {
@@ -92,6 +116,8 @@ struct LogState {
   std::uint32_t first_epoch = 0;             ///< The first one started in this log; 0 in a fresh one.
   std::map<std::string, LiveDecision> live;  ///< By gtrid.
   std::map<std::string, KeptKey> kept_keys;  ///< By key.
+  /// Hazards of transactions that are not live, by gtrid and branch.
+  std::map<std::pair<std::string, std::uint16_t>, HazardFound> hazards;
   bool operator==(const LogState&) const = default;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct BranchWork {
   base::SteadyTime deadline;  ///< Lock waits and statements end by then.
   std::string members;        ///< Of the transaction, as format_members() gives them: kept in the proof row.
   Protocol protocol = Protocol::two_phase;
+  std::string label{};  ///< The application's, kept in the proof row, for people.
 };
 
 /// How running a branch ended.
@@ -93,11 +95,48 @@ struct Inspection {
   std::vector<ListedXid> in_doubt;
 };
 
-/// What one server keeps of a transaction in three phases.
+/// A proof row, of any branch of the transaction that this server holds.
+struct ProofRow {
+  std::uint16_t branch = 0;
+  bool fence = false;
+  bool committed = false;  ///< Else whoever wrote it still holds it: a branch that is running, prepared or lost.
+};
+
+/// What an operator has chosen for a transaction whose outcome could not be known.
+struct HeuristicChoice {
+  protocol::Value value = protocol::Value::rollback;
+  std::string who;
+  std::string reason;
+  std::int64_t made_at_ms = 0;  ///< By the server's clock, for people.
+};
+
+/// What one server keeps of a transaction.
 struct TransactionRows {
-  std::optional<protocol::Members> members;                                ///< Nothing where no row is there.
+  std::optional<protocol::Members> members;  ///< Nothing where no row is there.
+  std::string label;
+  std::optional<std::chrono::milliseconds> age;  ///< Since its oldest row here was written, by the server's clock.
+  std::vector<ProofRow> proofs;
   std::vector<std::pair<std::uint16_t, protocol::AcceptorRow>> acceptors;  ///< Which of its acceptors, from 0.
   bool closed = false;                                                     ///< As close_acceptor() said.
+  std::optional<HeuristicChoice> chosen;
+};
+
+/// Somebody who waits for a lock that a prepared branch holds.
+struct BlockedSession {
+  std::uint64_t connection = 0;
+  std::string user;
+  std::string host;
+  std::chrono::milliseconds waiting{0};
+  std::string table;
+  std::string row;  ///< The key of the index that is locked, as the server shows it. Empty where it does not.
+};
+
+/// Whom prepared branches keep waiting, at one server.
+struct LockWaits {
+  std::map<protocol::Xid, std::vector<BlockedSession>> by_branch;
+  /// Waiting for a transaction without a session that is none of the branches that were asked for, or not known to be.
+  std::vector<BlockedSession> others;
+  std::string incomplete;  ///< Why not all is known, and what to do; empty: all is.
 };
 
 /// One participant: a database on a server that keeps XA branches, and rows of Assent's own as an acceptor. Thread
@@ -160,9 +199,21 @@ class Participant {
   /// the transaction, while it has enrolled here, may ask at that ballot.
   virtual void ask(AcceptorQuestion question, Done<Result<AcceptorAnswer>> done) = 0;
 
-  /// What the rows here say of the transaction, that of this branch as well, which can be seen while it is prepared.
-  /// Only looks.
-  virtual void find_rows(protocol::Xid xid, Done<Result<TransactionRows>> done) = 0;
+  /// What the rows here say of each of the transactions, the row of a prepared branch as well. Only looks; those of
+  /// which nothing is kept are left out. Look in XA RECOVER first: a branch that is not listed, and whose row is
+  /// neither there nor held afterwards, has not committed.
+  virtual void find_rows(std::vector<std::string> gtrids,
+                         Done<Result<std::map<std::string, TransactionRows>>> done) = 0;
+
+  /// Whom these branches, prepared here, keep waiting. Only looks; may take a second where somebody waits.
+  virtual void find_waits(std::vector<protocol::Xid> branches, Done<Result<LockWaits>> done) = 0;
+
+  /// Records here what an operator has chosen for a transaction. Gives what stands here now, which is an earlier choice
+  /// where there is one.
+  virtual void choose(std::string gtrid, HeuristicChoice choice, Done<Result<HeuristicChoice>> done) = 0;
+
+  /// All choices that stand here for transactions of this coordinator, by gtrid.
+  virtual void list_choices(Done<Result<std::map<std::string, HeuristicChoice>>> done) = 0;
 
   /// Ends every connection that another process with this coordinator's identity has registered here, and waits a
   /// moment for them: until they are gone, what they prepared cannot be settled. For whoever finishes in the place of

@@ -51,7 +51,7 @@ bool take_key(base::Reader& in, ports::KeptKey& key) {
   return take_names(in, key.participants);
 }
 
-bool take_state(base::Reader& in, StateBuilder& into) {
+bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
   std::string coordinator(in.take_string());
   const auto epoch = in.take_int<std::uint32_t>();
   const auto first_epoch = in.take_int<std::uint32_t>();
@@ -67,6 +67,12 @@ bool take_state(base::Reader& in, StateBuilder& into) {
     ports::KeptKey key;
     if (!take_key(in, key)) return false;
     into.keep(std::move(key));
+  }
+  const auto hazard_count = version >= 2 ? in.take_int<std::uint64_t>() : 0;
+  for (std::uint64_t i = 0; i < hazard_count && in.ok(); ++i) {
+    ports::HazardFound hazard;
+    if (!take_hazard(in, hazard)) return false;
+    into.restore(std::move(hazard));
   }
   return in.ok() && in.left() == 0;
 }
@@ -89,6 +95,8 @@ std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& st
   for (const auto& [gtrid, live] : state.state().live) put_live(out, live);
   base::put_int(out, static_cast<std::uint64_t>(state.key_order().size()));
   for (const auto& key : state.key_order()) put_key(out, state.state().kept_keys.at(key));
+  base::put_int(out, static_cast<std::uint64_t>(state.state().hazards.size()));
+  for (const auto& [place, hazard] : state.state().hazards) put_hazard(out, hazard);
   std::string size;
   base::put_int(size, static_cast<std::uint64_t>(out.size() + kChecksumBytes));
   out.replace(kHeadBytes - size.size(), size.size(), size);
@@ -123,7 +131,7 @@ Result<CheckpointHead> decode_checkpoint(std::string_view bytes, StateBuilder& i
   }
   into.start(head.log_id);
   base::Reader body(covered.substr(kHeadBytes));
-  if (!take_state(body, into)) return Error{Errc::log_corrupt, "it holds what this program never writes"};
+  if (!take_state(body, version, into)) return Error{Errc::log_corrupt, "it holds what this program never writes"};
   if (head.first_segment == 0 || head.first_sequence == 0 || head.covers_through + 1 < head.first_sequence) {
     return Error{Errc::log_corrupt, "its header contradicts itself"};
   }

@@ -17,6 +17,8 @@ enum class RecordKind : std::uint8_t {
   hazard_found = 4,
   epoch_started = 5,
   transaction_rolled_back = 6,
+  hazard_acknowledged = 7,
+  operator_act = 8,
 };
 
 constexpr std::size_t kRecordHeaderBytes = 5;  // kind, length
@@ -54,6 +56,25 @@ RecordKind put_payload(std::string& out, const ports::TransactionRolledBack& rec
   return RecordKind::transaction_rolled_back;
 }
 
+RecordKind put_payload(std::string& out, const ports::HazardAcknowledged& record) {
+  base::put_string(out, record.gtrid);
+  base::put_int(out, record.branch);
+  base::put_string(out, record.who);
+  base::put_string(out, record.reason);
+  base::put_int(out, record.acknowledged_at_ms);
+  return RecordKind::hazard_acknowledged;
+}
+
+RecordKind put_payload(std::string& out, const ports::OperatorAct& record) {
+  base::put_string(out, record.act);
+  base::put_string(out, record.gtrid);
+  base::put_int(out, record.branch);
+  base::put_string(out, record.who);
+  base::put_string(out, record.why);
+  base::put_int(out, record.done_at_ms);
+  return RecordKind::operator_act;
+}
+
 bool take_record(RecordKind kind, base::Reader& in, ports::LogRecord& out) {
   switch (kind) {
     case RecordKind::commit_decision: return take_decision(in, out.emplace<ports::CommitDecision>());
@@ -77,6 +98,25 @@ bool take_record(RecordKind kind, base::Reader& in, ports::LogRecord& out) {
       record.coordinator = in.take_string();
       record.epoch = in.take_int<std::uint32_t>();
       record.started_at_ms = in.take_int<std::int64_t>();
+      return in.ok();
+    }
+    case RecordKind::hazard_acknowledged: {
+      auto& record = out.emplace<ports::HazardAcknowledged>();
+      record.gtrid = in.take_string();
+      record.branch = in.take_int<std::uint16_t>();
+      record.who = in.take_string();
+      record.reason = in.take_string();
+      record.acknowledged_at_ms = in.take_int<std::int64_t>();
+      return in.ok();
+    }
+    case RecordKind::operator_act: {
+      auto& record = out.emplace<ports::OperatorAct>();
+      record.act = in.take_string();
+      record.gtrid = in.take_string();
+      record.branch = in.take_int<std::uint16_t>();
+      record.who = in.take_string();
+      record.why = in.take_string();
+      record.done_at_ms = in.take_int<std::int64_t>();
       return in.ok();
     }
   }

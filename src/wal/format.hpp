@@ -13,7 +13,8 @@ namespace assent::wal {
 // The bytes of a segment. FORMAT.md beside this file is the specification: what is assumed of the hardware, the layout,
 // and how a torn tail is told from damage. All of this is pure.
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+/// Written; older ones are read. 2 brought records 7 and 8, and open hazards in checkpoints.
+inline constexpr std::uint32_t kFormatVersion = 2;
 
 /// What a power cut leaves either old or new, and where blocks start: no write touches a sector of a durable batch.
 inline constexpr std::uint64_t kSectorBytes = 512;

@@ -187,6 +187,11 @@ Result<ports::LogState> read_state(const std::string& directory, Disk& disk) {
   return scanned->state.state();
 }
 
+std::optional<std::string> owner(const std::string& directory, Disk& disk) {
+  if (!disk.is_locked(path_in(directory, kLockName))) return std::nullopt;
+  return owner_of(disk, directory);
+}
+
 Result<Report> verify(const std::string& directory, Disk& disk) {
   auto scanned = scan(disk, directory, kAllKeys);
   if (!scanned) return std::move(scanned).error();
@@ -201,7 +206,7 @@ Result<Report> verify(const std::string& directory, Disk& disk) {
   report.last_sequence = scanned->next_sequence - 1;
   report.live = scanned->state.state().live.size();
   report.kept_keys = scanned->state.state().kept_keys.size();
-  if (disk.is_locked(path_in(directory, kLockName))) report.owner = owner_of(disk, directory);
+  report.owner = owner(directory, disk);
   return report;
 }
 

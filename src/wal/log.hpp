@@ -55,6 +55,9 @@ Result<Opened> open(const Options& options, Disk& disk, ports::Executor executor
 /// Errors: not_found, log_newer_format, log_corrupt, io.
 Result<ports::LogState> read_state(const std::string& directory, Disk& disk);
 
+/// Who runs on the log now: `pid 4711 on db1`. Nothing when nobody does, or there is no log.
+std::optional<std::string> owner(const std::string& directory, Disk& disk);
+
 /// What a look at every file found.
 struct Report {
   Tail tail = Tail::clean;

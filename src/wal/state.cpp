@@ -16,6 +16,11 @@ void StateBuilder::restore(ports::LiveDecision live) {
   state_.live.insert_or_assign(std::move(gtrid), std::move(live));
 }
 
+void StateBuilder::restore(ports::HazardFound hazard) {
+  std::pair place(hazard.gtrid, hazard.branch);
+  state_.hazards.insert_or_assign(std::move(place), std::move(hazard));
+}
+
 void StateBuilder::keep(ports::KeptKey key) {
   auto name = key.key;
   const auto [place, added] = state_.kept_keys.insert_or_assign(name, std::move(key));
@@ -51,13 +56,18 @@ void StateBuilder::on(const ports::BranchSettled& record) {
   found->second.settled.insert(record.branch);
 }
 
+void StateBuilder::on(const ports::HazardAcknowledged& record) {
+  state_.hazards.erase({record.gtrid, record.branch});
+  on(ports::BranchSettled{record.gtrid, record.branch});
+}
+
 void StateBuilder::on(const ports::TransactionEnded& record) {
   state_.live.erase(record.gtrid);
 }
 
 void StateBuilder::on(ports::HazardFound record) {
   const auto found = state_.live.find(record.gtrid);
-  if (found == state_.live.end()) return;
+  if (found == state_.live.end()) return restore(std::move(record));
   // The later word counts: a branch that is a hazard after it was called settled is looked after again.
   found->second.settled.erase(record.branch);
   const auto branch = record.branch;

@@ -10,7 +10,7 @@ namespace assent::wal {
 
 /// What a sequence of records comes to. Pure. The reader builds the recovered state with it, and the keeper the one it
 /// writes into checkpoints. Each record is applied once, in the order of the log; one about a transaction that is not
-/// live is of no effect.
+/// live is of no effect, but for hazards.
 class StateBuilder {
  public:
   /// Idempotency keys beyond `kept_keys_max` go, the one decided first in the log first; clocks have no say in it.
@@ -19,6 +19,8 @@ class StateBuilder {
   void start(std::uint64_t log_id) { state_.log_id = log_id; }
   void restore(std::string coordinator, std::uint32_t epoch, std::uint32_t first_epoch);
   void restore(ports::LiveDecision live);
+  /// Of a transaction that is not live.
+  void restore(ports::HazardFound hazard);
   /// Keys come in the order in which they were decided.
   void keep(ports::KeptKey key);
 
@@ -36,6 +38,8 @@ class StateBuilder {
   void on(ports::HazardFound record);
   void on(const ports::EpochStarted& record);
   void on(const ports::TransactionRolledBack& record);
+  void on(const ports::HazardAcknowledged& record);
+  void on(const ports::OperatorAct&) {}
 
   std::uint32_t kept_keys_max_;
   ports::LogState state_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "assent/status.hpp"
+#include "assent/survey.hpp"
 #include "assent/transaction.hpp"
 #include "wire/bounds.hpp"
 #include "wire/limits.hpp"
@@ -161,6 +162,54 @@ void fields(Io& io, S& s) {
 template <typename Io, Is<ParticipantList> S>
 void fields(Io& io, S& s) {
   io.required("participants", s.participants);
+}
+
+template <typename Io, Is<SurveyWait> S>
+void fields(Io& io, S& s) {
+  io.required("connection", s.connection);
+  io.required("user", s.user);
+  io.required("host", s.host);
+  io.required("waiting_ms", s.waiting_ms);
+  io.required("table", s.table);
+  io.optional("row", s.row);
+}
+
+template <typename Io, Is<SurveyBranch> S>
+void fields(Io& io, S& s) {
+  io.required("gtrid", s.gtrid);
+  io.required("participant", s.participant);
+  io.optional("branch", s.branch);
+  io.required("verdict", s.verdict);
+  io.required("reason", s.reason);
+  io.optional("protocol", s.protocol);
+  io.optional("age_ms", s.age_ms);
+  io.optional("label", s.label);
+  io.optional("blocks", s.blocks);
+}
+
+template <typename Io, Is<SurveyGap> S>
+void fields(Io& io, S& s) {
+  io.required("participant", s.participant);
+  io.required("what", s.what);
+}
+
+template <typename Io, Is<SurveyChoice> S>
+void fields(Io& io, S& s) {
+  io.required("gtrid", s.gtrid);
+  io.required("participant", s.participant);
+  io.required("outcome", s.outcome);
+  io.required("who", s.who);
+  io.required("reason", s.reason);
+  io.required("made_at_ms", s.made_at_ms);
+}
+
+template <typename Io, Is<Survey> S>
+void fields(Io& io, S& s) {
+  io.required("coordinator", s.coordinator);
+  io.required("branches", s.branches);
+  io.required("heuristic", s.heuristic);
+  io.required("unreachable", s.unreachable);
+  io.required("locks_not_seen", s.locks_not_seen);
 }
 
 template <typename Io, Is<ServerInfo> S>

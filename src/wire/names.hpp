@@ -3,6 +3,7 @@
 #include <array>
 
 #include "assent/status.hpp"
+#include "assent/survey.hpp"
 #include "assent/transaction.hpp"
 
 namespace assent::wire {
@@ -31,5 +32,9 @@ template <>
 inline constexpr std::array kValuesOf<DoctorFinding::Grade>{DoctorFinding::Grade::pass, DoctorFinding::Grade::warning,
                                                             DoctorFinding::Grade::refusal,
                                                             DoctorFinding::Grade::accepted};
+template <>
+inline constexpr std::array kValuesOf<Verdict>{Verdict::running,     Verdict::will_commit, Verdict::will_roll_back,
+                                               Verdict::committed,   Verdict::rolled_back, Verdict::hazard,
+                                               Verdict::undecidable, Verdict::foreign,     Verdict::other_coordinator};
 
 }  // namespace assent::wire

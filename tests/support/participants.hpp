@@ -60,7 +60,10 @@ class BlockingParticipant {
         .get();
   }
   Result<ports::TransactionRows> find_rows(const protocol::Xid& xid) {
-    return call<Result<ports::TransactionRows>>([&](auto done) { port_->find_rows(xid, std::move(done)); }).get();
+    using Found = Result<std::map<std::string, ports::TransactionRows>>;
+    auto found = call<Found>([&](auto done) { port_->find_rows({xid.gtrid}, std::move(done)); }).get();
+    if (!found.ok()) return found.error();
+    return (*found)[xid.gtrid];
   }
   Status check_members(const std::string& to, const std::vector<std::string>& known) {
     return call<Status>([&](auto done) { port_->check_members(to, known, std::move(done)); }).get();

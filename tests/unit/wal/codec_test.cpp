@@ -26,7 +26,9 @@ std::vector<ports::LogRecord> one_of_each() {
           ports::TransactionEnded{gtrid(1)},
           ports::HazardFound{gtrid(2), 2, "gone without its proof row", 99},
           ports::EpochStarted{"shop1", 42, 1'700'000'000'000},
-          ports::TransactionRolledBack{gtrid(3)}};
+          ports::TransactionRolledBack{gtrid(3)},
+          ports::HazardAcknowledged{gtrid(2), 2, "ada (root, pid 7) on db1", "repaired by hand", 100},
+          ports::OperatorAct{"choose_commit", gtrid(4), 0, "ada", "paid, ticket 4711", 101}};
 }
 
 TEST(Codec, EveryRecordComesBackAsItWas) {
@@ -55,7 +57,7 @@ TEST(Codec, UnknownKindsAndImpossibleValuesAreNotTaken) {
   std::string bytes;
   ASSERT_TRUE(encode_record(decision(1), bytes));
   std::string unknown = bytes;
-  unknown[0] = 7;
+  unknown[0] = 9;
   EXPECT_FALSE(decode_records(unknown, 1, [](ports::LogRecord) {}));
   std::string protocol = bytes;
   protocol[5 + 4 + decision(1).gtrid.size()] = 4;

@@ -55,9 +55,31 @@ TEST(State, AHazardFoundLaterOutweighsSettled) {
 TEST(State, RecordsOfATransactionThatIsNotLiveHaveNoEffect) {
   StateBuilder state(10);
   state.apply(ports::BranchSettled{gtrid(1), 1});
-  state.apply(ports::HazardFound{gtrid(1), 1, "gone", 5});
   state.apply(ports::TransactionEnded{gtrid(1)});
+  state.apply(ports::HazardAcknowledged{gtrid(1), 1, "ada", "seen to", 6});
+  state.apply(ports::OperatorAct{"commit", gtrid(1), 1, "ada", "decided", 7});
   EXPECT_EQ(state.state(), ports::LogState{});
+}
+
+TEST(State, AHazardOfATransactionThatIsNotLiveIsKeptUntilItIsAcknowledged) {
+  StateBuilder state(10);
+  state.apply(ports::HazardFound{gtrid(1), 1, "committed by hand", 5});
+  state.apply(ports::HazardFound{gtrid(1), 2, "committed by hand", 5});
+  state.apply(ports::TransactionEnded{gtrid(1)});
+  EXPECT_EQ(state.state().hazards.size(), 2U);
+  state.apply(ports::HazardAcknowledged{gtrid(1), 1, "ada", "seen to", 6});
+  ASSERT_EQ(state.state().hazards.size(), 1U);
+  EXPECT_EQ(state.state().hazards.begin()->second.branch, 2);
+}
+
+TEST(State, AnAcknowledgedHazardOfALiveDecisionCountsAsSettled) {
+  StateBuilder state(10);
+  state.apply(decision(1));
+  state.apply(ports::HazardFound{gtrid(1), 2, "gone", 5});
+  state.apply(ports::HazardAcknowledged{gtrid(1), 2, "ada", "seen to", 6});
+  EXPECT_TRUE(state.state().live.at(gtrid(1)).hazards.empty());
+  EXPECT_EQ(state.state().live.at(gtrid(1)).settled, (std::set<std::uint16_t>{2}));
+  EXPECT_TRUE(state.state().hazards.empty());
 }
 
 TEST(State, TheKeyDecidedFirstGoesFirstWhateverTheClockSaid) {

@@ -1,0 +1,240 @@
+#include <algorithm>
+#include <set>
+
+#include "app/ctl.hpp"
+#include "app/databases.hpp"
+#include "app/exit_codes.hpp"
+#include "app/json_text.hpp"
+#include "app/output.hpp"
+#include "app/recovery.hpp"
+#include "app/survey_text.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "coordinator/recoverer.hpp"
+#include "ports/asked.hpp"
+#include "protocol/xid.hpp"
+#include "wal/log.hpp"
+
+namespace assent::app {
+namespace {
+
+namespace po = boost::program_options;
+
+using coordinator::LogKnowledge;
+using coordinator::Seen;
+using coordinator::SeenTransaction;
+using protocol::Ground;
+using protocol::Sight;
+using protocol::Value;
+
+constexpr std::size_t kReasonBytesMax = 1000;
+constexpr std::uint32_t kPatienceMs = 30'000;
+
+Error refused(std::string what) {
+  return {Errc::conflict, std::move(what), false};
+}
+
+// Why the operator has no say in it, or nothing.
+std::optional<Error> why_not(const SeenTransaction& one, Value value, const std::set<std::string>& without,
+                             const CtlCall& call) {
+  const auto recover = "assentctl recover --config " + shell_quoted(call.text("config"));
+  const bool commits = value == Value::commit;
+  if (one.protocol == Protocol::three_phase) {
+    return refused("it is in three phases: its acceptors decide, nobody else. Run: " + recover + " --log-lost --apply");
+  }
+  if (!one.without_log) {
+    const char* what = one.ruling == protocol::Ruling::commit ? "commit" : "rollback";
+    return refused(one.ruling == protocol::Ruling::undecidable
+                       ? one.why
+                       : std::string("the log says ") + what + " (" + one.why + "). Run: " + recover + " --apply");
+  }
+  if (!one.is_in_doubt()) return refused("no branch of it is prepared where it could be looked for");
+  switch (*one.ground) {
+    case Ground::proven:
+    case Ground::missing:
+      return refused((*one.ground == Ground::proven ? "commit is certain: " : "rollback is certain: ") + one.why +
+                     ". Run: " + recover + " --log-lost --apply");
+    case Ground::chosen:
+      if ((one.ruling == protocol::Ruling::commit) == commits) return std::nullopt;
+      return refused("the opposite was " + one.why);
+    case Ground::all_prepared: return std::nullopt;
+    case Ground::not_all_seen: break;
+  }
+  if (one.choices.size() > 1) return refused(one.why);
+  if (one.members.participants.empty()) {
+    return refused(
+        "who else takes part in it is not known: reach every participant, or add the one that is missing "
+        "to the configuration");
+  }
+  for (const auto& branch : one.branches) {
+    if (branch.sight == Sight::held) return refused(branch.participant + ": " + branch.reason);
+    if (branch.sight == Sight::unreachable && !without.contains(branch.participant)) {
+      return refused("'" + branch.participant + "' was not reached, and may know. If it is gone for good: --without " +
+                     branch.participant);
+    }
+  }
+  return std::nullopt;
+}
+
+// At every participant of it that can be reached, the first branch's first: of two operators who choose at the same
+// time, that one tells which was first.
+std::optional<Error> record(const Databases& databases, const Seen& seen, const SeenTransaction& one,
+                            const ports::HeuristicChoice& choice) {
+  using Chosen = Result<ports::HeuristicChoice>;
+  for (const auto& branch : one.branches) {
+    if (branch.sight == Sight::unreachable || seen.unreachable.contains(branch.participant)) continue;
+    for (auto* participant : databases.all()) {
+      if (participant->name() != branch.participant) continue;
+      const auto stands =
+          ports::asked<Chosen>([&](auto done) { participant->choose(one.gtrid, choice, std::move(done)); }).get();
+      if (!stands.ok()) return stands.error();
+      if (stands->value != choice.value) {
+        return refused("the opposite was chosen at '" + branch.participant + "' by " + stands->who + " on " +
+                       base::utc_text(stands->made_at_ms) + ": " + stands->reason);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// Where there is a log, and nobody runs on it.
+void note_in_log(const Config& config, const AuditedAct& act) {
+  auto options = config.log;
+  options.allow_create = false;
+  auto opened = wal::open(options, wal::posix_disk());
+  if (!opened.ok()) return;
+  opened->log->append(ports::OperatorAct{act.act, act.gtrid, 0, operator_name(), act.why, base::wall_clock_ms()});
+  if (auto closed = opened->log->close(); !closed.ok()) complain(kCtlName, "log: " + closed.error().what);
+}
+
+int resolve(const CtlCall& call, const Config& config, Value value) {
+  const auto& gtrid = call.operands[0];
+  const auto id = protocol::parse_gtrid(gtrid)->coordinator;
+  std::set<std::string> without;
+  if (call.has("without")) {
+    for (const auto& name : call.given["without"].as<std::vector<std::string>>()) without.insert(name);
+  }
+  std::optional<ports::LogState> log;
+  if (id == config.coordinator.coordinator_id) {
+    auto read = wal::read_state(config.log.directory, wal::posix_disk());
+    if (read.ok() && read->epoch > 0) log = std::move(*read);
+    if (!read.ok() && read.error().code != Errc::not_found) {
+      complain(kCtlName, "taken for lost: " + read.error().what);
+    }
+  }
+  Databases databases;
+  if (auto opened = databases.open(config, id); !opened.ok()) return ctl_failed(call, opened.error(), kExitBadConfig);
+  const coordinator::Surveyor surveyor(databases.all());
+  const auto look = [&] {
+    if (!log) return surveyor.look(nullptr);
+    const LogKnowledge knowledge(*log);
+    return surveyor.look(&knowledge, true);
+  };
+  const auto seen = look();
+  const auto found = seen.transactions.find(gtrid);
+  if (found == seen.transactions.end()) {
+    return ctl_failed(call, {Errc::not_found, "no branch of " + gtrid + " is prepared where it could be looked for"},
+                      seen.unreachable.empty() ? kExitBadInput : kExitUnavailable);
+  }
+  const AuditedAct act{value == Value::commit ? "choose_commit" : "choose_rollback", gtrid, 0, {}, call.text("reason")};
+  const Audit audit(call.has("audit-file") ? call.text("audit-file") : config.audit_file);
+  if (const auto error = why_not(found->second, value, without, call)) {
+    if (auto written = audit.write({act}, "refused"); !written.ok()) complain(kCtlName, written.error().what);
+    return ctl_failed(call, {error->code, gtrid + ": " + error->what, false}, kExitNotSettled);
+  }
+  if (auto written = audit.write({act}, "begun"); !written.ok()) {
+    return ctl_failed(call, written.error(), kExitCannotCreate);
+  }
+  if (const auto error = record(databases, seen, found->second, {value, operator_name(), act.why, 0})) {
+    return ctl_failed(call, {error->code, gtrid + ": " + error->what, error->retryable}, kExitNotSettled);
+  }
+  note_in_log(config, act);
+  const auto only_this = [&] {
+    auto all = look();
+    std::erase_if(all.transactions, [&](const auto& one) { return one.first != gtrid; });
+    all.others.clear();
+    return all;
+  };
+  const RecoveryBounds bounds{std::chrono::milliseconds(call.number("timeout-ms")), [] { return false; },
+                              [](std::size_t, std::size_t) {}};
+  if (auto recovered = recover_without_log(config, id, only_this, audit, bounds); !recovered.ok()) {
+    return ctl_failed(call, recovered.error(), kExitCannotCreate);
+  }
+  if (auto written = audit.write({act}, "done"); !written.ok()) complain(kCtlName, written.error().what);
+  const auto after = only_this();
+  const auto survey = surveyor.survey(after, {.gtrid = gtrid, .participant = {}, .age_min = {}});
+  const bool settled = is_clean(survey) && survey.unreachable.empty();
+  const int code = !settled ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;
+  if (call.json) return print(json_of(survey) + '\n', code);
+  return print(survey_text(survey) +
+                   (settled ? gtrid + ": " + (value == Value::commit ? "committed" : "rolled back") +
+                                  " everywhere, by your choice; it is recorded in " + audit.path() + '\n'
+                            : "your choice is recorded; what is left is settled by: assentctl recover --config " +
+                                  shell_quoted(call.text("config")) + " --log-lost --apply\n"),
+               code);
+}
+
+int ctl_resolve(const CtlCall& call) {
+  const auto usage = [](const std::string& what) {
+    complain(kCtlName, what + " (see assentctl resolve --help)");
+    return static_cast<int>(kExitUsage);
+  };
+  if (call.has("commit") == call.has("rollback")) return usage("resolve: give --commit or --rollback");
+  if (call.text("reason").empty())
+    return usage("resolve: --reason TEXT is required: it is kept for whoever asks later");
+  if (call.text("reason").size() > kReasonBytesMax) {
+    return usage("resolve: --reason takes at most " + std::to_string(kReasonBytesMax) + " bytes");
+  }
+  if (!call.has("config")) return usage("resolve: --config FILE is required");
+  if (!protocol::parse_gtrid(call.operands[0])) {
+    return ctl_failed(call,
+                      {Errc::invalid_argument, "'" + call.operands[0] +
+                                                   "' is not a gtrid of Assent; assentctl "
+                                                   "recover lists them"},
+                      kExitBadInput);
+  }
+  auto loaded = ctl_config(call);
+  if (const auto* code = std::get_if<int>(&loaded)) return *code;
+  base::init_log("error");
+  return resolve(call, std::get<Config>(loaded), call.has("commit") ? Value::commit : Value::rollback);
+}
+
+void resolve_options(CtlOptions& options) {
+  options.add_options()                                                                                          //
+      ("config", po::value<std::string>()->value_name("FILE"), "a configuration with the databases (required)")  //
+      ("commit", "commit every branch of it")                                                                    //
+      ("rollback", "roll every branch of it back")                                                               //
+      ("reason", po::value<std::string>()->value_name("TEXT"), "how you know; kept (required)")                  //
+      ("without", po::value<std::vector<std::string>>()->value_name("NAME"),
+       "this participant is gone for good, and is not waited for; may be repeated")  //
+      ("audit-file", po::value<std::string>()->value_name("FILE"),
+       "where acts are written down, instead of recovery.audit_file")  //
+      ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(kPatienceMs),
+       "how long to try what cannot be settled at once");
+}
+
+}  // namespace
+
+std::span<const CtlCommand> choice_commands() noexcept {
+  static constexpr CtlCommand kCommands[] = {
+      {"resolve", "GTRID", 1, 1, "your choice for a transaction whose outcome cannot be known",
+       R"help(Settles one transaction in two phases by your own choice: for when its log is lost, every branch is prepared, and no
+proof row tells. Find out first what the application, its clients or its books say.
+
+Refused when anything knows better: a decision in the log, a proof row, a branch that was never prepared, an earlier
+choice to the contrary, the acceptors of a transaction in three phases. Your choice is recorded as heuristic at every
+participant of it, in the audit file, and in the log where there is one nobody runs on, and shown from then on.
+
+Exit codes: 0 committed everywhere, 1 rolled back everywhere, 2 refused, or not settled everywhere yet, 64 wrong usage,
+65 no such transaction, 69 the same while a database cannot be reached, 73 the audit file cannot be written.
+
+Examples:
+  assentctl resolve shop1.0000002a.00000000012f.9f86d081884c7d65.2 --rollback \
+    --reason 'the customer was never charged, ticket 4711' --config config/assentd.json
+)help",
+       resolve_options, ctl_resolve},
+  };
+  return kCommands;
+}
+
+}  // namespace assent::app

@@ -1,0 +1,91 @@
+#include "app/engine.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "app/exit_codes.hpp"
+#include "base/failpoints.hpp"
+#include "base/log.hpp"
+#include "participant/participant.hpp"
+
+namespace assent::app {
+namespace {
+
+// Where decisions are written and called back: on the loop, which sends what follows from them.
+ports::Executor log_on(base::EventLoop& loop) {
+  return [&loop](std::function<void()> task) {
+#ifdef ASSENT_FAILPOINTS
+    // One that holds must not hold the loop.
+    if (base::any_failpoint_waits()) return task();
+#endif
+    boost::asio::post(loop.context(), std::move(task));
+  };
+}
+
+}  // namespace
+
+int exit_code_of_start(const Error& error) {
+  switch (error.code) {
+    case Errc::invalid_argument:
+    case Errc::conflict:
+    case Errc::refused: return kExitBadConfig;
+    case Errc::log_corrupt:
+    case Errc::log_newer_format: return kExitBadInput;
+    case Errc::log_locked:
+    case Errc::unavailable:
+    case Errc::overloaded:
+    case Errc::timed_out:
+    case Errc::shutting_down: return kExitUnavailable;
+    case Errc::not_found:
+    case Errc::log_full:
+    case Errc::io: return kExitCannotCreate;
+    case Errc::log_indeterminate:
+    case Errc::protocol:
+    case Errc::internal: return kExitInternal;
+  }
+  return kExitInternal;
+}
+
+std::vector<std::string> read_passwords(Config& config) {
+  std::vector<std::string> problems;
+  for (auto& participant : config.participants) {
+    auto password = read_password(participant);
+    if (password) {
+      participant.connection.password = std::move(*password);
+    } else {
+      problems.push_back(password.error().what);
+    }
+  }
+  return problems;
+}
+
+Status Engine::start(const Config& config) {
+  auto opened = wal::open(config.log, wal::posix_disk(), log_on(loop));
+  if (!opened) return std::move(opened).error();
+  for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
+  spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,
+               opened->created ? "created" : wal::to_string(opened->tail), opened->state.live.size());
+  log = std::move(opened->log);
+
+  std::vector<ports::Participant*> all;
+  for (const auto& participant : config.participants) {
+    participants.push_back(participant::make_participant(participant.connection, loop));
+    all.push_back(participants.back().get());
+  }
+  coordinator =
+      std::make_unique<coordinator::Coordinator>(config.coordinator, std::move(opened->state), *log, std::move(all));
+  return coordinator->start();
+}
+
+std::size_t Engine::stop_coordinator() {
+  return coordinator ? coordinator->stop() : 0;
+}
+
+bool Engine::close_log() {
+  if (!log) return true;
+  const bool poisoned = log->condition() == ports::LogCondition::poisoned;
+  if (auto closed = log->close(); !closed && !poisoned) spdlog::warn("log: {}", closed.error().what);
+  return !poisoned;
+}
+
+}  // namespace assent::app

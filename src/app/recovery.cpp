@@ -1,0 +1,220 @@
+#include "app/recovery.hpp"
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "app/engine.hpp"
+#include "coordinator/recoverer.hpp"
+#include "ports/asked.hpp"
+#include "wal/log.hpp"
+
+namespace assent::app {
+namespace {
+
+using coordinator::Seen;
+using ports::asked;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTick{10};
+constexpr milliseconds kLookEvery{250};
+constexpr milliseconds kProgressEvery{1'000};
+
+std::vector<AuditedAct> acts_of(const Seen& seen) {
+  std::vector<AuditedAct> acts;
+  for (const auto& [gtrid, one] : seen.transactions) {
+    for (const auto* branch : one.to_settle()) {
+      const bool commits = branch->verdict == Verdict::will_commit;
+      acts.push_back({commits ? "commit" : "roll_back", gtrid, branch->number, branch->participant, branch->reason});
+    }
+  }
+  return acts;
+}
+
+std::set<protocol::Xid> xids_to_settle(const Seen& seen) {
+  std::set<protocol::Xid> xids;
+  for (const auto& [gtrid, one] : seen.transactions) {
+    for (const auto* branch : one.to_settle()) xids.insert(*branch->xid);
+  }
+  return xids;
+}
+
+using Scan = Result<std::vector<ports::ListedXid>>;
+
+// Those of `xids` that a server still lists, and those whose server cannot be asked.
+std::set<protocol::Xid> still_listed(const Databases& databases, const std::set<protocol::Xid>& xids) {
+  std::vector<std::future<Scan>> scans;
+  for (auto* participant : databases.all()) {
+    scans.push_back(asked<Scan>([&](auto done) { participant->scan(std::move(done)); }));
+  }
+  std::set<protocol::Xid> left;
+  for (std::size_t i = 0; i < scans.size(); ++i) {
+    const auto scan = scans[i].get();
+    if (scan.ok()) {
+      for (const auto& [format_id, gtrid, bqual] : *scan) {
+        protocol::Xid xid{gtrid, bqual};
+        if (format_id == protocol::kFormatId && xids.contains(xid)) left.insert(std::move(xid));
+      }
+      continue;
+    }
+    for (const auto& xid : xids) {
+      if (protocol::parse_bqual(xid.bqual)->participant == databases.all()[i]->name()) left.insert(xid);
+    }
+  }
+  return left;
+}
+
+// What came of them, after the fact.
+Status audit_ends(const Audit& audit, const std::vector<AuditedAct>& acts, const std::set<protocol::Xid>& left) {
+  std::set<std::pair<std::string, std::string>> not_done;
+  for (const auto& xid : left) not_done.emplace(xid.gtrid, protocol::parse_bqual(xid.bqual)->participant);
+  std::vector<AuditedAct> done, undone;
+  for (const auto& act : acts) {
+    (not_done.contains({act.gtrid, act.participant}) ? undone : done).push_back(act);
+  }
+  auto written = audit.write(done, "done");
+  return written.ok() ? audit.write(undone, "not_done") : written;
+}
+
+class Progress {
+ public:
+  Progress(const RecoveryBounds& bounds, std::size_t total) : bounds_(bounds), total_(total) {}
+
+  void note(std::size_t left) {
+    if (base::SteadyClock::now() < next_) return;
+    next_ += kProgressEvery;
+    total_ = std::max(total_, left);
+    bounds_.progress(total_ - left, total_);
+  }
+
+ private:
+  const RecoveryBounds& bounds_;
+  std::size_t total_;
+  base::SteadyTime next_ = base::SteadyClock::now() + kProgressEvery;
+};
+
+// Whether the coordinator has come to the end of what it can do: nobody is still to be reached for the first time, and
+// whatever is in doubt is so at a participant that is not there.
+bool is_at_rest(const coordinator::Coordinator& coordinator) {
+  std::set<std::string> up;
+  for (const auto& info : coordinator.participants()) {
+    if (info.state == ParticipantInfo::State::connecting) return false;
+    if (info.state == ParticipantInfo::State::up) up.insert(info.name);
+  }
+  for (const auto& status : coordinator.list(std::numeric_limits<std::size_t>::max())) {
+    if (!status.outcome) return false;
+    for (const auto& branch : status.branches) {
+      if (branch.state == BranchState::in_doubt && up.contains(branch.participant)) return false;
+    }
+  }
+  return true;
+}
+
+Seen only_without_log(Seen seen) {
+  std::erase_if(seen.transactions, [](const auto& one) { return !one.second.without_log; });
+  return seen;
+}
+
+}  // namespace
+
+std::size_t count_to_settle(const Seen& seen, bool without_log) {
+  std::size_t count = 0;
+  for (const auto& [gtrid, one] : seen.transactions) {
+    if (one.without_log == without_log) count += one.to_settle().size();
+  }
+  return count;
+}
+
+Result<ports::LogState> read_log_of_stopped(const Config& config) {
+  const auto& directory = config.log.directory;
+  if (const auto owner = wal::owner(directory, wal::posix_disk())) {
+    return Error{Errc::log_locked, "the coordinator runs (" + *owner + ", log " + directory + ")", false};
+  }
+  return wal::read_state(directory, wal::posix_disk());
+}
+
+Result<std::map<std::string, std::string>> recover_with_log(const Config& config, const Databases& databases,
+                                                            const Seen& seen, const Audit& audit,
+                                                            const RecoveryBounds& bounds) {
+  const auto acts = acts_of(seen);
+  if (auto written = audit.write(acts, "begun"); !written.ok()) return std::move(written).error();
+  Config own = config;
+  own.log.allow_create = false;
+  Engine engine;
+  if (auto started = engine.start(own); !started.ok()) {
+    engine.stop_coordinator();
+    engine.close_log();
+    return std::move(started).error();
+  }
+  for (const auto& act : acts) {
+    engine.log->append(
+        ports::OperatorAct{act.act, act.gtrid, act.branch, operator_name(), act.why, base::wall_clock_ms()});
+  }
+  const auto wanted = xids_to_settle(seen);
+  const auto until = base::SteadyClock::now() + bounds.patience;
+  Progress progress(bounds, wanted.size());
+  auto left = still_listed(databases, wanted);
+  while (!bounds.interrupted() && base::SteadyClock::now() < until) {
+    std::set<std::string> away;
+    for (const auto& info : engine.coordinator->participants()) {
+      if (info.state != ParticipantInfo::State::up) away.insert(info.name);
+    }
+    const bool all_that_can = std::all_of(left.begin(), left.end(), [&](const auto& xid) {
+      return away.contains(protocol::parse_bqual(xid.bqual)->participant);
+    });
+    if (all_that_can && is_at_rest(*engine.coordinator)) break;
+    progress.note(left.size());
+    std::this_thread::sleep_for(kLookEvery);
+    left = still_listed(databases, wanted);
+  }
+  std::map<std::string, std::string> not_done;
+  for (const auto& info : engine.coordinator->participants()) {
+    if (info.state != ParticipantInfo::State::up) not_done[info.name] = info.reason;
+  }
+  engine.stop_coordinator();
+  const bool durable = engine.close_log();
+  if (auto written = audit_ends(audit, acts, left); !written.ok()) return std::move(written).error();
+  if (!durable) {
+    return Error{Errc::log_indeterminate,
+                 "the log in " + config.log.directory + " could not be written; mend its disk and run this again",
+                 false};
+  }
+  return not_done;
+}
+
+Status recover_without_log(const Config& config, const std::string& coordinator_id, const std::function<Seen()>& look,
+                           const Audit& audit, const RecoveryBounds& bounds) {
+  Databases databases;
+  if (auto opened = databases.open(config, coordinator_id); !opened.ok()) return opened;
+  coordinator::Recoverer recoverer(databases.all());
+  // Before the recoverer goes, whatever it waits for must have been answered.
+  const std::unique_ptr<Databases, void (*)(Databases*)> closing(&databases, [](Databases* all) { all->close(); });
+  const auto until = base::SteadyClock::now() + bounds.patience;
+  std::set<protocol::Xid> begun;
+  std::vector<AuditedAct> acts;
+  auto left = only_without_log(look());
+  Progress progress(bounds, count_to_settle(left, true));
+  while (count_to_settle(left, true) > 0 && !bounds.interrupted() && base::SteadyClock::now() < until) {
+    // What was met before stands there already.
+    std::vector<AuditedAct> fresh;
+    for (auto& act : acts_of(left)) {
+      const protocol::Xid key{act.gtrid, act.participant};
+      if (begun.insert(key).second) fresh.push_back(std::move(act));
+    }
+    if (auto written = audit.write(fresh, "begun"); !written.ok()) return written;
+    acts.insert(acts.end(), fresh.begin(), fresh.end());
+    recoverer.take_up(left);
+    recoverer.settle_two_phase(left, bounds.interrupted);
+    const auto next_look = base::SteadyClock::now() + kLookEvery;
+    while (recoverer.live() > 0 && !bounds.interrupted() && base::SteadyClock::now() < next_look) {
+      recoverer.tick(base::SteadyClock::now());
+      std::this_thread::sleep_for(kTick);
+    }
+    recoverer.finish_closed(left);
+    left = only_without_log(look());
+    progress.note(count_to_settle(left, true));
+  }
+  return audit_ends(audit, acts, still_listed(databases, xids_to_settle(left)));
+}
+
+}  // namespace assent::app
