@@ -22,7 +22,7 @@ namespace po = boost::program_options;
 constexpr unsigned kHelpColumns = 100;
 
 /// In the order in which help lists them.
-constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {transaction_commands, health_commands,
+constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {transaction_commands, health_commands, doctor_commands,
                                                                  recovery_commands, log_commands};
 
 std::vector<const CtlCommand*> all_commands() {

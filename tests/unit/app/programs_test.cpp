@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -186,6 +187,26 @@ TEST_F(Programs, DoctorSays69OfADatabaseThatIsNotThere) {
   const auto other = run("assentctl doctor --config " + config() + " payments");
   EXPECT_EQ(other.code, 64);
   EXPECT_THAT(other.err, HasSubstr("no participant 'payments'"));
+}
+
+TEST_F(Programs, DoctorExaminesThisHostUnlessOneDatabaseIsNamed) {
+  const auto host = [&](const Ran& ran) { return nlohmann::json::parse(ran.out).at("host").at("findings"); };
+  const auto ran = run("assentctl doctor --json --config " + config());
+  for (const auto& finding : host(ran)) EXPECT_NE(finding.at("grade"), "refusal") << finding;
+  std::set<std::string> probes;
+  for (const auto& finding : host(ran)) probes.insert(finding.at("probe"));
+  EXPECT_EQ(probes, (std::set<std::string>{"log_directory", "log_disk", "log_space", "log_sync"}));
+  EXPECT_FALSE(fs::exists(path("log"))) << "looking must change nothing";
+  const auto shown = run("assentctl doctor --config " + config());
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("host  pass "), HasSubstr("\nhost: fit to serve\n")));
+  const auto one = run("assentctl doctor --json --config " + config() + " stock");
+  EXPECT_FALSE(nlohmann::json::parse(one.out).contains("host"));
+
+  const auto nowhere = run("assentctl doctor --config " + config("nowhere/log"));
+  EXPECT_EQ(nowhere.code, 78) << "though its database only is not there";
+  EXPECT_THAT(nowhere.out, AllOf(HasSubstr("host  refusal "), HasSubstr("mkdir -p " + path("nowhere")),
+                                 HasSubstr("\nhost: NOT FIT TO SERVE\n")));
+  EXPECT_EQ(run("assentctl doctor --config " + config("nowhere/log") + " stock").code, 69);
 }
 
 // Writes a log with a decision and its end.
@@ -432,6 +453,7 @@ TEST_F(Programs, TheDaemonServesSaysWhereAndStopsInOrder) {
   Daemon second(config(), path("ready2"), path("second.err"));
   EXPECT_EQ(second.address(), "");
   EXPECT_EQ(second.wait(), 69) << "the log is taken: " << read(path("second.err"));
+  EXPECT_THAT(run("assentctl doctor --config " + config()).out, HasSubstr("in use by pid "));
 
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(), 0) << read(path("daemon.err"));
