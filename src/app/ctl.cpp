@@ -22,8 +22,9 @@ namespace po = boost::program_options;
 constexpr unsigned kHelpColumns = 100;
 
 /// In the order in which help lists them.
-constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {transaction_commands, health_commands,
-                                                                 recovery_commands, choice_commands, log_commands};
+constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {
+    transaction_commands, health_commands, setup_commands, doctor_commands,
+    recovery_commands,    choice_commands, log_commands};
 
 std::vector<const CtlCommand*> all_commands() {
   std::vector<const CtlCommand*> all;
@@ -104,15 +105,16 @@ const CtlCommand* take_command(std::vector<std::string>& words, std::string& tri
     }
     if (words[i].starts_with('-')) continue;
     tried = words[i];
-    for (const auto* command : all_commands()) {
-      const std::string name = command->name;
-      const auto space = name.find(' ');
-      const bool two = space != std::string::npos;
-      if (words[i] != name.substr(0, space)) continue;
-      if (two && (i + 1 == words.size() || words[i + 1] != name.substr(space + 1))) continue;
-      const auto at = words.begin() + static_cast<std::ptrdiff_t>(i);
-      words.erase(at, at + (two ? 2 : 1));
-      return command;
+    const auto at = words.begin() + static_cast<std::ptrdiff_t>(i);
+    // Two words first: `participants` is a command as well as `participants init`.
+    for (const std::ptrdiff_t count : {2, 1}) {
+      if (words.end() - at < count) continue;
+      const auto name = count == 2 ? at[0] + ' ' + at[1] : at[0];
+      for (const auto* command : all_commands()) {
+        if (name != command->name) continue;
+        words.erase(at, at + count);
+        return command;
+      }
     }
     if (tried == "wal") tried = i + 1 < words.size() ? "wal " + words[i + 1] : tried;
     return nullptr;

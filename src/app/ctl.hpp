@@ -53,6 +53,8 @@ struct CtlCommand {
 
 std::span<const CtlCommand> transaction_commands() noexcept;
 std::span<const CtlCommand> health_commands() noexcept;
+std::span<const CtlCommand> doctor_commands() noexcept;
+std::span<const CtlCommand> setup_commands() noexcept;
 std::span<const CtlCommand> recovery_commands() noexcept;
 std::span<const CtlCommand> choice_commands() noexcept;
 std::span<const CtlCommand> log_commands() noexcept;

@@ -127,7 +127,7 @@ std::size_t count_to_settle(const Seen& seen, bool without_log) {
 
 Result<ports::LogState> read_log_of_stopped(const Config& config) {
   const auto& directory = config.log.directory;
-  if (const auto owner = wal::owner(directory, wal::posix_disk())) {
+  if (const auto owner = wal::running_owner(directory, wal::posix_disk())) {
     return Error{Errc::log_locked, "the coordinator runs (" + *owner + ", log " + directory + ")", false};
   }
   return wal::read_state(directory, wal::posix_disk());

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "participant/connector_session.hpp"
 #include "participant/doctor.hpp"
+#include "participant/remedies.hpp"
 #include "participant/schema.hpp"
 #include "participant/settler.hpp"
 #include "protocol/xid.hpp"
@@ -240,7 +241,7 @@ Control::Progress Control::bring_up(std::string& reason) {
   if (const auto error = ensure_schema(*session_, config_)) {
     if (error->lost) return down(*error);
     reason = "schema " + config_.schema + " cannot be used: " + describe(*error) +
-             "; let a DBA run: " + schema_grants(*session_, config_);
+             "; let a DBA run: " + schema_grants(session_->dialect(), config_, session_->account());
     return Progress::refused;
   }
   for (auto& finding : findings) {

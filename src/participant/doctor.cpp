@@ -6,6 +6,7 @@
 #include "participant/connector_session.hpp"
 #include "participant/participant.hpp"
 #include "participant/presence.hpp"
+#include "participant/remedies.hpp"
 #include "participant/schema.hpp"
 
 namespace assent::participant {
@@ -20,6 +21,17 @@ constexpr std::uint32_t kConnectionsBeside = 10;
 constexpr int kWaitTimeoutMinS = 8 * 3600;
 constexpr int kTablesNamedMax = 5;
 
+/// What Assent writes into its own tables; rows are inserted into each.
+struct Written {
+  const char* table;
+  const char* updated;  ///< A column, where rows are updated.
+  bool deleted;
+};
+constexpr std::array kWritten = {
+    Written{"proof", nullptr, true},    Written{"coordinator", "id", false},    Written{"session", nullptr, true},
+    Written{"acceptor", "gtrid", true}, Written{"pulse", "coordinator", false}, Written{"heuristic", nullptr, false},
+};
+
 class Doctor {
  public:
   Doctor(Session& session, const Config& config) : session_(session), config_(config) {}
@@ -32,8 +44,8 @@ class Doctor {
     durability();
     detach();
     limits();
-    for (const auto look :
-         {&Doctor::recover_privilege, &Doctor::process_privilege, &Doctor::schema, &Doctor::pooler, &Doctor::engines}) {
+    for (const auto look : {&Doctor::recover_privilege, &Doctor::process_privilege, &Doctor::lock_views,
+                            &Doctor::schema, &Doctor::pooler, &Doctor::engines}) {
       if (auto error = (this->*look)()) return std::move(*error);
     }
     return std::move(findings_);
@@ -41,6 +53,9 @@ class Doctor {
 
  private:
   bool mysql() const { return session_.dialect().kind == ServerKind::mysql; }
+  std::string set(const std::string& name, const std::string& value) const {
+    return set_variable(session_.dialect(), name, value);
+  }
 
   Failure read_variables() {
     auto result = session_.run(
@@ -92,43 +107,44 @@ class Doctor {
   void read_only() {
     const bool on = is_on("read_only") || is_on("super_read_only");
     check("read_only", !on, Grade::refusal, on ? "the server is read-only" : "read_only = OFF",
-          "name the primary in the configuration, or SET GLOBAL read_only = OFF if this is the primary");
+          "name the primary in the configuration, or if this is it: " + set("read_only", "OFF"));
     const auto recovery = value("innodb_force_recovery");
     check("innodb_force_recovery", recovery.empty() || recovery == "0", Grade::refusal,
-          "innodb_force_recovery = " + (recovery.empty() ? "0" : recovery),
-          "restart the server with innodb_force_recovery = 0");
+          "innodb_force_recovery = " + (recovery.empty() ? "0" : recovery), set_at_start("innodb_force_recovery", "0"));
   }
 
   void durability() {
     const auto flush = value("innodb_flush_log_at_trx_commit");
     // MariaDB's 3 syncs like 1, and more.
     check("innodb_flush_log_at_trx_commit", flush == "1" || flush == "3", Grade::refusal,
-          "innodb_flush_log_at_trx_commit = " + flush,
-          "SET GLOBAL innodb_flush_log_at_trx_commit = 1, and in the server's configuration");
+          "innodb_flush_log_at_trx_commit = " + flush, set("innodb_flush_log_at_trx_commit", "1"));
     const bool binlog = is_on("log_bin");
     check("sync_binlog", !binlog || value("sync_binlog") == "1", Grade::refusal,
-          binlog ? "sync_binlog = " + value("sync_binlog") : "no binary log",
-          "SET GLOBAL sync_binlog = 1, and in the server's configuration");
+          binlog ? "sync_binlog = " + value("sync_binlog") : "no binary log", set("sync_binlog", "1"));
     check("innodb_doublewrite", value("innodb_doublewrite") != "OFF" && value("innodb_doublewrite") != "0",
           Grade::warning, "innodb_doublewrite = " + value("innodb_doublewrite"),
-          "turn innodb_doublewrite on, unless the file system writes pages atomically");
+          "unless its file system writes pages atomically: " + set_at_start("innodb_doublewrite", "ON"));
   }
 
   void detach() {
     if (!mysql()) return;
     check("xa_detach_on_prepare", is_on("xa_detach_on_prepare"), Grade::refusal,
           "xa_detach_on_prepare = " + value("xa_detach_on_prepare"),
-          "SET GLOBAL xa_detach_on_prepare = ON, or GRANT SESSION_VARIABLES_ADMIN to the account");
+          set("xa_detach_on_prepare", "ON") + "; or let Assent do so for its own sessions: GRANT " +
+              "SESSION_VARIABLES_ADMIN ON *.* TO " + session_.account());
   }
 
   void limits() {
     const auto most = std::strtoul(value("max_connections").c_str(), nullptr, 10);
-    check("max_connections", most >= config_.sessions_max + kConnectionsBeside, Grade::warning,
-          "max_connections = " + value("max_connections") + ", sessions_max = " + std::to_string(config_.sessions_max),
-          "raise the server's max_connections, or lower sessions_max");
+    check(
+        "max_connections", most >= config_.sessions_max + kConnectionsBeside, Grade::warning,
+        "max_connections = " + value("max_connections") + ", sessions_max = " + std::to_string(config_.sessions_max),
+        set("max_connections", std::to_string(config_.sessions_max + kConnectionsBeside)) + "; or lower sessions_max");
     const auto per_user = std::strtoul(value("max_user_connections").c_str(), nullptr, 10);
     check("max_user_connections", per_user == 0 || per_user >= config_.sessions_max + 2, Grade::warning,
-          "max_user_connections = " + value("max_user_connections"), "raise it for the account, or lower sessions_max");
+          "max_user_connections = " + value("max_user_connections"),
+          "ALTER USER " + session_.account() + " WITH MAX_USER_CONNECTIONS " +
+              std::to_string(config_.sessions_max + 2) + "; or lower sessions_max");
     check("wait_timeout", std::atoi(value("wait_timeout").c_str()) >= kWaitTimeoutMinS, Grade::warning,
           "wait_timeout = " + value("wait_timeout") + " s in our sessions",
           "find out what keeps a session from raising its wait_timeout: idle sessions will be cut");
@@ -138,7 +154,7 @@ class Doctor {
     auto result = session_.run(session_.dialect().recover);
     if (result.error && result.error->lost) return result.error;
     check("xa_recover", !result.error, Grade::refusal, result.error ? describe(*result.error) : "XA RECOVER works",
-          mysql() ? "GRANT XA_RECOVER_ADMIN ON *.* TO '" + config_.user + "'@'%'" : "let the account run XA RECOVER");
+          mysql() ? grant_xa_recover(session_.account()) : "let the account run XA RECOVER");
     return std::nullopt;
   }
 
@@ -153,15 +169,26 @@ class Doctor {
       seen = unseen + " cannot be seen: " + describe(*result.error);
       if (stays) seen += "; a branch settled after a crash may stay locked until the server's restart";
     }
-    check("process_privilege", !result.error, Grade::warning, std::move(seen),
-          "GRANT PROCESS ON *.* TO '" + config_.user + "'@'%'");
+    check("process_privilege", !result.error, Grade::warning, std::move(seen), grant_process(session_.account()));
     if (result.error || !stays) return std::nullopt;
     const auto& rows = result.answers.front().rows->rows;
     const bool whole = !rows.empty() && connections_in(text_of(rows.front().at(2)));
     check("engine_status", whole, Grade::warning,
           whole ? "SHOW ENGINE INNODB STATUS is whole" : "SHOW ENGINE INNODB STATUS is over 1 MiB and cut",
-          "SET GLOBAL innodb_status_output_locks = OFF; while it is cut, lost sessions are given a second to leave "
-          "unseen");
+          set("innodb_status_output_locks", "OFF") +
+              "; while it is cut, lost sessions are given a second to leave unseen");
+    return std::nullopt;
+  }
+
+  // Nothing is settled by them.
+  Failure lock_views() {
+    if (!mysql()) return std::nullopt;
+    auto result = session_.run("SELECT 1 FROM performance_schema.data_lock_waits LIMIT 0");
+    if (result.error && result.error->lost) return result.error;
+    check("lock_views", !result.error, Grade::warning,
+          result.error ? "whom a prepared branch keeps waiting cannot be seen: " + describe(*result.error)
+                       : "whom a prepared branch keeps waiting can be seen",
+          grant_lock_views(session_.account()));
     return std::nullopt;
   }
 
@@ -171,15 +198,45 @@ class Doctor {
           "name the application's database; '" + config_.schema + "' is Assent's own");
     auto error = probe_schema(session_, config_);
     if (error && error->lost) return error;
-    if (!error) {
-      add("schema", Grade::pass, "schema " + config_.schema + " is there");
-    } else if (error->number == errnos::kUnknownDatabase || error->number == errnos::kNoSuchTable) {
+    const auto grants = schema_grants(session_.dialect(), config_, session_.account());
+    if (!error) return schema_writes();
+    if (error->number == errnos::kUnknownDatabase || error->number == errnos::kNoSuchTable) {
       add("schema", Grade::warning, "schema " + config_.schema + " is not complete; enrolment creates what is missing",
-          "if the account may not create it: " + schema_grants(session_, config_));
+          "assentctl participants init makes it; for the account to be allowed to: " + grants);
     } else {
-      add("schema", Grade::refusal, "schema " + config_.schema + ": " + describe(*error),
-          schema_grants(session_, config_));
+      add("schema", Grade::refusal, "schema " + config_.schema + ": " + describe(*error), grants);
     }
+    return std::nullopt;
+  }
+
+  // EXPLAIN asks for the privileges of what it explains, and changes nothing.
+  Failure schema_writes() {
+    std::string packet;
+    std::vector<std::string> tried;
+    const auto explain = [&](const std::string& statement) {
+      packet += (packet.empty() ? "EXPLAIN " : ";EXPLAIN ") + statement;
+      tried.push_back(statement.substr(0, statement.find(' ')));
+    };
+    for (const auto& written : kWritten) {
+      const auto table = config_.schema + "." + written.table;
+      explain("INSERT INTO " + table + " SELECT * FROM " + table + " WHERE FALSE");
+      if (written.updated)
+        explain("UPDATE " + table + " SET " + written.updated + "=" + written.updated + " WHERE FALSE");
+      if (written.deleted) explain("DELETE FROM " + table + " WHERE FALSE");
+    }
+    const auto result = session_.run(packet, tried.size());
+    if (result.error && result.error->lost) return result.error;
+    const auto there = "schema " + config_.schema + " is there";
+    if (result.error && result.error->number == errnos::kReadOnly) {
+      // A privilege would not help. The probe read_only has said it.
+      add("schema", Grade::pass, there + ", on a server that is read-only");
+      return std::nullopt;
+    }
+    check("schema", !result.error, Grade::refusal,
+          !result.error ? there
+                        : there + ", and the account may not " + tried[result.answers.size()] +
+                              " in it: " + describe(*result.error),
+          grant_on_schema(config_, session_.account(), OnSchema::use));
     return std::nullopt;
   }
 
@@ -209,13 +266,15 @@ class Doctor {
         "ORDER BY 1 LIMIT " +
         std::to_string(kTablesNamedMax));
     if (result.error) return result.error;
-    std::string names;
+    std::string names, remedy;
     for (const auto& row : result.answers.front().rows->rows) {
       names += (names.empty() ? "" : ", ") + text_of(row[0]) + " (" + text_of(row[1]) + ")";
+      remedy +=
+          "ALTER TABLE " + identifier(config_.database) + "." + identifier(text_of(row[0])) + " ENGINE = InnoDB; ";
     }
     check("table_engines", names.empty(), Grade::warning,
           names.empty() ? "all tables of the default schema take part in XA" : "tables that cannot take part: " + names,
-          "ALTER TABLE ... ENGINE=InnoDB; branches that name them are refused");
+          remedy + "until then branches that name them are refused");
     return std::nullopt;
   }
 
@@ -254,17 +313,57 @@ std::string refusals(const std::vector<DoctorFinding>& findings) {
   return text;
 }
 
-Result<std::vector<DoctorFinding>> doctor(const Config& config) {
+namespace {
+
+// Who answers there, for people to hold against what they expect. Only an enrolled process knows who did before.
+std::variant<DoctorFinding, SqlError> shown_identity(Session& session, const Config& config) {
+  auto identity = read_identity(session, config);
+  if (auto* seen = std::get_if<std::string>(&identity)) return judge_identity(config, "", *seen);
+  auto& error = std::get<SqlError>(identity);
+  if (error.lost) return std::move(error);
+  return judge_identity(config, "", "none to be read: it stands in schema " + config.schema);
+}
+
+std::variant<std::chrono::milliseconds, SqlError> read_clock_ahead(Session& session) {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  const auto now = [] { return std::chrono::system_clock::now().time_since_epoch(); };
+  const auto asked = now();
+  auto result = session.run("SELECT CAST(UNIX_TIMESTAMP(NOW(6))*1000 AS SIGNED)");
+  const auto answered = now();
+  if (result.error) return std::move(*result.error);
+  const milliseconds there(int_of(result.answers.front().rows->rows.at(0).at(0)));
+  return there - duration_cast<milliseconds>(asked + (answered - asked) / 2);
+}
+
+std::variant<Diagnosis, SqlError> diagnose(Session& session, const Config& config) {
+  Diagnosis diagnosis;
+  diagnosis.server_kind = session.dialect().name;
+  diagnosis.server_version = session.version();
+  auto ahead = read_clock_ahead(session);
+  if (auto* error = std::get_if<SqlError>(&ahead)) return std::move(*error);
+  diagnosis.clock_ahead = std::get<0>(ahead);
+  auto findings = examine(session, config);
+  if (auto* error = std::get_if<SqlError>(&findings)) return std::move(*error);
+  diagnosis.findings = std::get<0>(std::move(findings));
+  auto identity = shown_identity(session, config);
+  if (auto* error = std::get_if<SqlError>(&identity)) return std::move(*error);
+  diagnosis.findings.push_back(std::get<0>(std::move(identity)));
+  return diagnosis;
+}
+
+}  // namespace
+
+Result<Diagnosis> doctor(const Config& config) {
+  const auto unavailable = [&](const std::string& what, const SqlError& error) {
+    return Error{Errc::unavailable, "participant \"" + config.name + "\"" + what + ": " + describe(error), true};
+  };
   const ConnectorThread thread;
   auto opened = open_control_session(config);
-  const SqlError* error = std::get_if<SqlError>(&opened);
-  if (!error) {
-    auto findings = examine(*std::get<0>(opened), config);
-    if (auto* found = std::get_if<0>(&findings)) return std::move(*found);
-    return Error{Errc::unavailable, "participant \"" + config.name + "\": " + describe(std::get<SqlError>(findings)),
-                 true};
-  }
-  return Error{Errc::unavailable, "participant \"" + config.name + "\" cannot be reached: " + describe(*error), true};
+  if (const auto* error = std::get_if<SqlError>(&opened)) return unavailable(" cannot be reached", *error);
+  auto diagnosis = diagnose(*std::get<0>(opened), config);
+  if (const auto* error = std::get_if<SqlError>(&diagnosis)) return unavailable("", *error);
+  return std::get<0>(std::move(diagnosis));
 }
 
 }  // namespace assent::participant

@@ -9,6 +9,7 @@
 #include "base/check.hpp"
 #include "base/clock.hpp"
 #include "participant/connector_session.hpp"
+#include "participant/remedies.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::participant {
@@ -168,11 +169,10 @@ std::variant<Holders, SqlError> holders_at_mariadb(Session& session, const Confi
   return holders;
 }
 
-std::string grants(const Session& session, const Config& config) {
-  const std::string account = "'" + config.user + "'@'%'";
-  return session.dialect().kind == ServerKind::mysql
-             ? "GRANT SELECT ON performance_schema.* TO " + account + "; GRANT PROCESS ON *.* TO " + account
-             : "GRANT PROCESS ON *.* TO " + account;
+std::string grants(const Session& session) {
+  const auto process = grant_process(session.account());
+  if (session.dialect().kind == ServerKind::mariadb) return process;
+  return grant_lock_views(session.account()) + "; " + process;
 }
 
 }  // namespace
@@ -184,7 +184,7 @@ std::variant<LockWaits, SqlError> find_waits(Session& session, const Config& con
   auto waits = read_waits(session);
   if (auto* error = std::get_if<SqlError>(&waits)) {
     if (!is_refused(*error)) return std::move(*error);
-    found.incomplete = "the account may not look at the server's locks: " + grants(session, config);
+    found.incomplete = "the account may not look at the server's locks: " + grants(session);
     return found;
   }
   const auto& all = std::get<0>(waits);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "assent/result.hpp"
@@ -15,7 +17,15 @@ namespace assent::participant {
 /// or enrol(). stop() or the destructor ends it, not on the loop's thread.
 std::unique_ptr<ports::Participant> make_participant(Config config, base::EventLoop& loop);
 
+/// What the doctor has to say of a server.
+struct Diagnosis {
+  std::string server_kind;  ///< "MariaDB" or "MySQL".
+  std::string server_version;
+  std::chrono::milliseconds clock_ahead{0};  ///< Of this host's, within half of a round trip.
+  std::vector<DoctorFinding> findings;
+};
+
 /// Connects, looks at everything that Assent's guarantees rest on, and changes nothing. For offline use.
-Result<std::vector<DoctorFinding>> doctor(const Config& config);
+Result<Diagnosis> doctor(const Config& config);
 
 }  // namespace assent::participant

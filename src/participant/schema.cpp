@@ -137,13 +137,8 @@ Failure ensure_schema(Session& session, const Config& config) {
   return probe_schema(session, config);
 }
 
-std::string schema_grants(const Session& session, const Config& config) {
-  std::string sql = "CREATE DATABASE IF NOT EXISTS " + config.schema +
-                    "; GRANT CREATE, SELECT, INSERT, UPDATE, DELETE ON " + config.schema + ".* TO '" + config.user +
-                    "'@'%'; GRANT PROCESS ON *.* TO '" + config.user + "'@'%';";
-  if (session.dialect().kind == ServerKind::mysql)
-    sql += " GRANT XA_RECOVER_ADMIN ON *.* TO '" + config.user + "'@'%';";
-  return sql;
+std::vector<std::string> schema_statements(const Config& config) {
+  return creation(config);
 }
 
 std::variant<std::string, SqlError> read_identity(Session& session, const Config& config) {

@@ -34,8 +34,8 @@ using Failure = std::optional<SqlError>;
 Failure ensure_schema(Session& session, const Config& config);
 /// Whether every table is there and can be read; changes nothing.
 Failure probe_schema(Session& session, const Config& config);
-/// The statements a DBA would run to give the account all that it needs.
-std::string schema_grants(const Session& session, const Config& config);
+/// What makes the schema where nothing of it is there, and completes it where something is: one statement each.
+std::vector<std::string> schema_statements(const Config& config);
 
 /// The server's own identity: `server_uuid`, or the row of ours with the server's number.
 std::variant<std::string, SqlError> read_identity(Session& session, const Config& config);

@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "participant/remedies.hpp"
 
 namespace assent::participant {
 namespace {
@@ -44,7 +45,8 @@ std::optional<SqlError> Session::set_up(const Config& config, const std::string&
   packet +=
       ";SELECT CONNECTION_ID(),VERSION(),IFNULL((SELECT HOST FROM information_schema.PROCESSLIST WHERE "
       "ID=CONNECTION_ID()),'')," +
-      std::string(dialect_->start_seconds) + ",@@max_allowed_packet," + (has_detach ? "@@xa_detach_on_prepare" : "1");
+      std::string(dialect_->start_seconds) + ",@@max_allowed_packet," + (has_detach ? "@@xa_detach_on_prepare" : "1") +
+      ",CURRENT_USER()";
   auto result = run(packet, 2);
   if (result.error) return result.error;
   const auto& rows = result.answers[1].rows;
@@ -55,8 +57,11 @@ std::optional<SqlError> Session::set_up(const Config& config, const std::string&
   identity_.host = text_of(row[2]);
   identity_.server_start_s = std::strtoll(text_of(row[3]).c_str(), nullptr, 10);
   packet_bytes_max_ = static_cast<std::size_t>(int_of(row[4]));
+  account_ = account_name(text_of(row[6]));
   if (int_of(row[5]) == 0) {
-    if (auto off = run("SET SESSION xa_detach_on_prepare=ON"); off.error) return off.error;
+    // Where the account may not, a session for branches is none; the doctor, on a control session, tells the remedy.
+    auto off = run("SET SESSION xa_detach_on_prepare=ON");
+    if (off.error && (off.error->lost || purpose_ == Purpose::branches)) return off.error;
   }
   // The client library goes on in the clear when a server has no TLS to offer.
   if (config.tls_required || !config.tls_ca.empty()) {

@@ -71,6 +71,8 @@ class Session {
 
   bool lost() const noexcept { return lost_; }
   const ConnectionIdentity& identity() const noexcept { return identity_; }
+  /// The account that the server has taken us for, `'user'@'host'` as GRANT takes it.
+  const std::string& account() const noexcept { return account_; }
   const Dialect& dialect() const noexcept { return *dialect_; }
   const std::string& version() const noexcept { return version_; }
   std::size_t packet_bytes_max() const noexcept { return packet_bytes_max_; }
@@ -103,6 +105,7 @@ class Session {
  private:
   const Dialect* dialect_ = nullptr;
   ConnectionIdentity identity_;
+  std::string account_;
   std::string version_;
   std::size_t packet_bytes_max_ = 0;
 };

@@ -20,6 +20,7 @@ inline constexpr std::uint32_t kNoSuchTable = 1146;
 inline constexpr std::uint32_t kLockWaitTimeout = 1205;
 inline constexpr std::uint32_t kNoPrivilege = 1227;
 inline constexpr std::uint32_t kNowait = 3572;
+inline constexpr std::uint32_t kReadOnly = 1290;
 inline constexpr std::uint32_t kXaUnknownXid = 1397;
 inline constexpr std::uint32_t kXaRolledBack = 1402;
 inline constexpr std::uint32_t kXaDuplicateXid = 1440;

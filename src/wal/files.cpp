@@ -73,6 +73,13 @@ std::string path_in(const std::string& directory, std::string_view name) {
   return path;
 }
 
+std::string parent_of(std::string directory) {
+  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
+  const auto slash = directory.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : directory.substr(0, slash);
+}
+
 std::string segment_name(std::uint64_t number) {
   std::string digits = std::to_string(number);
   if (digits.size() < kSegmentDigitsMin) digits.insert(0, kSegmentDigitsMin - digits.size(), '0');

@@ -20,6 +20,8 @@ inline constexpr std::string_view kCheckpointName = "CHECKPOINT";
 inline constexpr std::string_view kAsideSuffix = ".tmp";
 
 std::string path_in(const std::string& directory, std::string_view name);
+/// The directory that this one stands in.
+std::string parent_of(std::string directory);
 /// `00000003.seg`
 std::string segment_name(std::uint64_t number);
 /// Nothing when it is not the name of a segment.

@@ -43,13 +43,6 @@ Error corrupt(const std::string& directory, const Scan& scan) {
                                  found.remedy};
 }
 
-std::string parent_of(std::string directory) {
-  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
-  const auto slash = directory.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : directory.substr(0, slash);
-}
-
 Status make_directory(const Options& options, Disk& disk) {
   const std::string parent = parent_of(options.directory);
   const Errno failed = disk.make_directory(options.directory);
@@ -137,6 +130,11 @@ Result<Scan> scan_whole(Disk& disk, const std::string& directory, std::uint32_t 
 
 }  // namespace
 
+std::optional<std::string> running_owner(const std::string& directory, Disk& disk) {
+  if (!disk.is_locked(path_in(directory, kLockName))) return std::nullopt;
+  return owner_of(disk, directory);
+}
+
 Result<Opened> open(const Options& options, Disk& disk, ports::Executor executor) {
   if (auto checked = check(options); !checked) return std::move(checked).error();
   // A look before the lock: taking that would leave a trace in a log of a newer program.
@@ -187,11 +185,6 @@ Result<ports::LogState> read_state(const std::string& directory, Disk& disk) {
   return scanned->state.state();
 }
 
-std::optional<std::string> owner(const std::string& directory, Disk& disk) {
-  if (!disk.is_locked(path_in(directory, kLockName))) return std::nullopt;
-  return owner_of(disk, directory);
-}
-
 Result<Report> verify(const std::string& directory, Disk& disk) {
   auto scanned = scan(disk, directory, kAllKeys);
   if (!scanned) return std::move(scanned).error();
@@ -206,7 +199,7 @@ Result<Report> verify(const std::string& directory, Disk& disk) {
   report.last_sequence = scanned->next_sequence - 1;
   report.live = scanned->state.state().live.size();
   report.kept_keys = scanned->state.state().kept_keys.size();
-  report.owner = owner(directory, disk);
+  report.owner = running_owner(directory, disk);
   return report;
 }
 

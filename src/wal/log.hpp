@@ -51,12 +51,12 @@ struct Opened {
 /// parent is missing), log_locked, log_newer_format, log_corrupt (these three leave the log's files unchanged), io.
 Result<Opened> open(const Options& options, Disk& disk, ports::Executor executor = nullptr);
 
+/// Who runs on the log in this directory now, as its LOCK names it: `pid 4711 on db1`.
+std::optional<std::string> running_owner(const std::string& directory, Disk& disk);
+
 /// What the log comes to, without a lock or any change; for tools on a stopped coordinator. A torn tail is read over.
 /// Errors: not_found, log_newer_format, log_corrupt, io.
 Result<ports::LogState> read_state(const std::string& directory, Disk& disk);
-
-/// Who runs on the log now: `pid 4711 on db1`. Nothing when nobody does, or there is no log.
-std::optional<std::string> owner(const std::string& directory, Disk& disk);
 
 /// What a look at every file found.
 struct Report {

@@ -22,10 +22,10 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
-const DoctorFinding& galera_finding(const participant::Config& config, Result<std::vector<DoctorFinding>>& findings) {
-  findings = participant::doctor(config);
-  EXPECT_TRUE(findings.ok());
-  for (const auto& finding : *findings) {
+DoctorFinding galera_finding(const participant::Config& config) {
+  const auto diagnosis = participant::doctor(config);
+  EXPECT_TRUE(diagnosis.ok());
+  for (const auto& finding : diagnosis->findings) {
     if (finding.probe == "galera") return finding;
   }
   throw std::runtime_error("the doctor did not look for Galera");
@@ -40,8 +40,7 @@ TEST(Galera, AClusterNodeIsRefusedWithTheRemedyUnlessAcceptedByName) {
                    "--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:" + std::to_string(free_port())});
   ASSERT_EQ(Sql(servers.at("mariadb1")).text("SELECT @@wsrep_on"), "1");
   auto config = config_for(servers.at("mariadb1"), "", "galeratest");
-  Result<std::vector<DoctorFinding>> findings = std::vector<DoctorFinding>();
-  const auto refused = galera_finding(config, findings);
+  const auto refused = galera_finding(config);
   EXPECT_EQ(refused.grade, DoctorFinding::Grade::refusal);
   EXPECT_FALSE(refused.remedy.empty());
 
@@ -51,7 +50,7 @@ TEST(Galera, AClusterNodeIsRefusedWithTheRemedyUnlessAcceptedByName) {
   EXPECT_NE(participant.port().info().reason.find("galera"), std::string::npos);
 
   config.accept = {"galera"};
-  EXPECT_EQ(galera_finding(config, findings).grade, DoctorFinding::Grade::accepted);
+  EXPECT_EQ(galera_finding(config).grade, DoctorFinding::Grade::accepted);
 }
 
 }  // namespace

@@ -150,12 +150,13 @@ TEST_P(ParticipantPresenceTest, WhileTheEnginesStatusIsCutALostSessionIsGivenTim
   const auto begun = base::SteadyClock::now();
   EXPECT_TRUE(all_commit(*participant, {branch}));
   EXPECT_GE(base::SteadyClock::now() - begun, participant::kLeavesUnseenIn);
-  const auto findings = participant::doctor(participant->config());
-  ASSERT_TRUE(findings) << findings.error().what;
-  EXPECT_THAT(*findings, ::testing::Contains(::testing::AllOf(
-                             ::testing::Field(&DoctorFinding::probe, "engine_status"),
-                             ::testing::Field(&DoctorFinding::grade, DoctorFinding::Grade::warning),
-                             ::testing::Field(&DoctorFinding::remedy, HasSubstr("innodb_status_output_locks = OFF")))));
+  const auto diagnosis = participant::doctor(participant->config());
+  ASSERT_TRUE(diagnosis) << diagnosis.error().what;
+  EXPECT_THAT(diagnosis->findings,
+              ::testing::Contains(::testing::AllOf(
+                  ::testing::Field(&DoctorFinding::probe, "engine_status"),
+                  ::testing::Field(&DoctorFinding::grade, DoctorFinding::Grade::warning),
+                  ::testing::Field(&DoctorFinding::remedy, HasSubstr("innodb_status_output_locks = OFF")))));
 }
 
 /// Sessions as another process of this coordinator would have left them behind, with a branch each.

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -85,7 +86,8 @@ TEST_F(Programs, HelpAndVersionAreAnswersNotErrors) {
   }
   EXPECT_THAT(run("assentctl --version").out, MatchesRegex("assentctl [0-9.]+\n"));
   EXPECT_THAT(run("assentd --version").out, MatchesRegex("assentd [0-9.]+\n"));
-  for (const auto* command : {"submit", "status", "list", "participants", "info", "doctor", "wal verify", "wal dump"}) {
+  for (const auto* command :
+       {"submit", "status", "list", "participants", "participants init", "info", "doctor", "wal verify", "wal dump"}) {
     const auto ran = run(std::string("assentctl ") + command + " --help");
     EXPECT_EQ(ran.code, 0) << command;
     EXPECT_THAT(ran.out, AllOf(StartsWith(std::string("Usage: assentctl ") + command), HasSubstr("Example"),
@@ -95,12 +97,29 @@ TEST_F(Programs, HelpAndVersionAreAnswersNotErrors) {
 }
 
 TEST_F(Programs, WrongUsageIs64AndOneLine) {
-  for (const auto* line :
-       {"assentctl", "assentctl frobnicate", "assentctl list extra", "assentctl submit", "assentctl status",
-        "assentctl status a --key b", "assentctl list --jsn", "assentctl --address nowhere list",
-        "assentctl --address 127.0.0.1:0 list", "assentctl wal", "assentctl wal frobnicate x", "assentctl wal verify",
-        "assentctl list --address", "assentctl doctor", "assentctl list --key x", "assentd", "assentd --frob",
-        "assentd --config", "assentd extra"}) {
+  for (const auto* line : {"assentctl",
+                           "assentctl frobnicate",
+                           "assentctl list extra",
+                           "assentctl submit",
+                           "assentctl status",
+                           "assentctl status a --key b",
+                           "assentctl list --jsn",
+                           "assentctl --address nowhere list",
+                           "assentctl --address 127.0.0.1:0 list",
+                           "assentctl wal",
+                           "assentctl wal frobnicate x",
+                           "assentctl wal verify",
+                           "assentctl list --address",
+                           "assentctl doctor",
+                           "assentctl list --key x",
+                           "assentctl participants init",
+                           "assentctl participants frobnicate",
+                           "assentctl participants init --config x --account-host h",
+                           "assentctl init",
+                           "assentd",
+                           "assentd --frob",
+                           "assentd --config",
+                           "assentd extra"}) {
     const auto ran = run(line);
     EXPECT_EQ(ran.code, 64) << line;
     EXPECT_THAT(ran.err, MatchesRegex(kOneLine)) << line;
@@ -152,7 +171,8 @@ TEST_F(Programs, ABadInputFileIs65BeforeAnythingIsAsked) {
 TEST_F(Programs, ABadConfigurationIs78WithEachProblemOnItsLine) {
   const auto file = write("bad.json", R"({"coordinator": {"id": "shop1"}, "log": {"directory": "x"}, "frob": 1,
     "participants": {"stock": {"host": "h", "user": "u", "sessions_max": 0, "password": "hunter2"}}})");
-  for (const auto* line : {"assentd --check-config --config ", "assentd --config ", "assentctl doctor --config "}) {
+  for (const auto* line : {"assentd --check-config --config ", "assentd --config ", "assentctl doctor --config ",
+                           "assentctl participants init --print-sql --config "}) {
     const auto ran = run(line + file);
     EXPECT_EQ(ran.code, 78) << line;
     EXPECT_THAT(ran.out, "") << line;
@@ -186,6 +206,51 @@ TEST_F(Programs, DoctorSays69OfADatabaseThatIsNotThere) {
   const auto other = run("assentctl doctor --config " + config() + " payments");
   EXPECT_EQ(other.code, 64);
   EXPECT_THAT(other.err, HasSubstr("no participant 'payments'"));
+}
+
+TEST_F(Programs, DoctorExaminesThisHostUnlessOneDatabaseIsNamed) {
+  const auto host = [&](const Ran& ran) { return nlohmann::json::parse(ran.out).at("host").at("findings"); };
+  const auto ran = run("assentctl doctor --json --config " + config());
+  for (const auto& finding : host(ran)) EXPECT_NE(finding.at("grade"), "refusal") << finding;
+  std::set<std::string> probes;
+  for (const auto& finding : host(ran)) probes.insert(finding.at("probe"));
+  EXPECT_EQ(probes, (std::set<std::string>{"log_directory", "log_disk", "log_space", "log_sync"}));
+  EXPECT_FALSE(fs::exists(path("log"))) << "looking must change nothing";
+  const auto shown = run("assentctl doctor --config " + config());
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("host  pass "), HasSubstr("\nhost: fit to serve\n")));
+  const auto one = run("assentctl doctor --json --config " + config() + " stock");
+  EXPECT_FALSE(nlohmann::json::parse(one.out).contains("host"));
+
+  const auto nowhere = run("assentctl doctor --config " + config("nowhere/log"));
+  EXPECT_EQ(nowhere.code, 78) << "though its database only is not there";
+  EXPECT_THAT(nowhere.out, AllOf(HasSubstr("host  refusal "), HasSubstr("mkdir -p " + path("nowhere")),
+                                 HasSubstr("\nhost: NOT FIT TO SERVE\n")));
+  EXPECT_EQ(run("assentctl doctor --config " + config("nowhere/log") + " stock").code, 69);
+}
+
+TEST_F(Programs, InitSays69OfADatabaseThatIsNotThere) {
+  const auto ran = run("assentctl participants init --config " + config());
+  EXPECT_EQ(ran.code, 69);
+  EXPECT_THAT(ran.out, StartsWith("stock: NOT REACHED: "));
+  const auto json = run("assentctl participants init --json --config " + config() + " stock");
+  EXPECT_EQ(json.code, 69);
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("participants").at(0).at("state"), "down");
+  const auto other = run("assentctl participants init --config " + config() + " payments");
+  EXPECT_EQ(other.code, 64);
+  EXPECT_THAT(other.err, HasSubstr("no participant 'payments'"));
+}
+
+TEST_F(Programs, InitPrintsItsSqlWithoutConnecting) {
+  const auto ran = run("assentctl participants init --print-sql --config " + config());
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.err, "");
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("-- Participant stock, at 127.0.0.1:1\n"),
+                             HasSubstr("\nCREATE DATABASE IF NOT EXISTS assent;\n"), HasSubstr("TO 'u'@'%';\n")));
+  const auto json = run("assentctl participants init --json --print-sql --account-host '10.%' --config " + config());
+  EXPECT_EQ(json.code, 0);
+  EXPECT_THAT(std::string(nlohmann::json::parse(json.out).at("participants").at(0).at("sql")),
+              AllOf(StartsWith("CREATE DATABASE"), HasSubstr("TO 'u'@'10.%';\n")));
+  EXPECT_EQ(run("assentctl participants init --print-sql --account-host 'a@b' --config " + config()).code, 64);
 }
 
 // Writes a log with a decision and its end.
@@ -432,6 +497,7 @@ TEST_F(Programs, TheDaemonServesSaysWhereAndStopsInOrder) {
   Daemon second(config(), path("ready2"), path("second.err"));
   EXPECT_EQ(second.address(), "");
   EXPECT_EQ(second.wait(), 69) << "the log is taken: " << read(path("second.err"));
+  EXPECT_THAT(run("assentctl doctor --config " + config()).out, HasSubstr("in use by pid "));
 
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(), 0) << read(path("daemon.err"));

@@ -1,0 +1,142 @@
+#include <algorithm>
+
+#include "app/ctl_databases.hpp"
+#include "app/exit_codes.hpp"
+#include "app/host_probe.hpp"
+#include "app/json_text.hpp"
+#include "app/output.hpp"
+#include "app/text.hpp"
+#include "participant/participant.hpp"
+#include "wal/disk_probe.hpp"
+
+namespace assent::app {
+
+/// What the doctor found at this host.
+struct HostInfo {
+  std::vector<DoctorFinding> findings;
+};
+
+struct DoctorReport {
+  std::vector<ParticipantInfo> participants;
+  std::optional<HostInfo> host;  ///< Not when one participant was asked for.
+};
+
+template <typename Io, wire::Is<HostInfo> S>
+void fields(Io& io, S& s) {
+  io.required("findings", s.findings);
+}
+
+template <typename Io, wire::Is<DoctorReport> S>
+void fields(Io& io, S& s) {
+  io.required("participants", s.participants);
+  io.optional("host", s.host);
+}
+
+namespace {
+
+constexpr const char* kHost = "host";
+
+// A name in `accept` that overrules nothing is a slip of the pen, or left over.
+void find_idle_accepts(const std::vector<std::string>& accept, std::vector<DoctorFinding>& findings) {
+  for (const auto& name : accept) {
+    const bool known =
+        std::any_of(findings.begin(), findings.end(), [&](const auto& finding) { return finding.probe == name; });
+    if (known) continue;
+    findings.push_back({name, DoctorFinding::Grade::warning,
+                        "accept names it, and no probe of this server has that name", "take it out of accept"});
+  }
+}
+
+// What the doctor has to say of one database, in the form in which a coordinator would. Its clock goes to `host`.
+ParticipantInfo examined(ParticipantSettings participant, HostInfo& host) {
+  ParticipantInfo info;
+  info.name = participant.connection.name;
+  info.address = shown_address(participant.connection);
+  info.proof_rows = participant.connection.proof_rows;
+  info.sessions_max = participant.connection.sessions_max;
+  const auto refuse = [&](ParticipantInfo::State state, const Error& error) {
+    info.state = state;
+    info.reason = error.what;
+    return info;
+  };
+  auto password = read_password(participant);
+  if (!password) return refuse(ParticipantInfo::State::refused, password.error());
+  participant.connection.password = std::move(*password);
+  auto diagnosis = participant::doctor(participant.connection);
+  if (!diagnosis) {
+    const bool wrong = diagnosis.error().code == Errc::refused || diagnosis.error().code == Errc::invalid_argument;
+    return refuse(wrong ? ParticipantInfo::State::refused : ParticipantInfo::State::down, diagnosis.error());
+  }
+  info.server_kind = diagnosis->server_kind;
+  info.server_version = diagnosis->server_version;
+  info.state = any_refusal(diagnosis->findings) ? ParticipantInfo::State::refused : ParticipantInfo::State::up;
+  info.findings = std::move(diagnosis->findings);
+  find_idle_accepts(participant.connection.accept, info.findings);
+  host.findings.push_back(judge_clock(info.name, diagnosis->clock_ahead));
+  return info;
+}
+
+const char* verdict(ParticipantInfo::State state) {
+  switch (state) {
+    case ParticipantInfo::State::up: return "fit to serve";
+    case ParticipantInfo::State::refused: return "WOULD BE REFUSED";
+    case ParticipantInfo::State::connecting:
+    case ParticipantInfo::State::down: return "NOT REACHED";
+  }
+  return "";
+}
+
+std::string shown(const DoctorReport& report) {
+  std::vector<std::vector<std::string>> table;
+  std::string verdicts;
+  for (const auto& one : report.participants) {
+    add_findings(table, one.name, one.findings, true);
+    verdicts += one.name + ": " + verdict(one.state) + (one.reason.empty() ? "" : ": " + printable(one.reason)) + '\n';
+  }
+  if (report.host) {
+    add_findings(table, kHost, report.host->findings, true);
+    verdicts +=
+        std::string(kHost) + ": " + (any_refusal(report.host->findings) ? "NOT FIT TO SERVE" : "fit to serve") + '\n';
+  }
+  return aligned(table) + verdicts;
+}
+
+int ctl_doctor(const CtlCall& call) {
+  const auto chosen = ctl_chosen(call, "doctor --config FILE [PARTICIPANT]");
+  if (const auto* code = std::get_if<int>(&chosen)) return *code;
+  const auto& config = std::get<Config>(chosen);
+  DoctorReport report;
+  HostInfo host;
+  host.findings = wal::judge_disk(wal::look_at_disk(config.log, wal::posix_disk()), config.log);
+  for (const auto& participant : config.participants) report.participants.push_back(examined(participant, host));
+  int code = exit_code_of_all(report.participants);
+  if (call.operands.empty()) {
+    if (any_refusal(host.findings)) code = kExitBadConfig;
+    report.host = std::move(host);
+  }
+  return print(call.json ? json_of(report) + '\n' : shown(report), code);
+}
+
+}  // namespace
+
+std::span<const CtlCommand> doctor_commands() noexcept {
+  static constexpr CtlCommand kCommands[] = {
+      {"doctor", "[PARTICIPANT]", 0, 1, "examine a configuration's databases and this host, without a coordinator",
+       R"help(Connects to the databases that the configuration FILE names, all or one, looks for what would break a guarantee, and
+says how to mend it, one line each, with the SQL for a DBA to run. Without PARTICIPANT this host is examined as well:
+its clock against the servers', and room and speed of the log's disk, by a small file that is removed again. Nothing is
+changed, and no coordinator is needed; run it as the account that assentd runs as.
+
+Exit codes: 0 all is well, 69 a database cannot be reached, 78 one would be refused, or the log could not be kept here.
+
+Examples:
+  assentctl doctor --config config/assentd.json
+  assentctl doctor --config config/assentd.json stock
+  assentctl doctor --config config/assentd.json --json | jq '.host.findings[] | select(.grade != "pass")'
+)help",
+       add_config_option, ctl_doctor},
+  };
+  return kCommands;
+}
+
+}  // namespace assent::app
