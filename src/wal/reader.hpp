@@ -48,6 +48,15 @@ struct Finding {
   std::string text() const;
 };
 
+constexpr const char* to_string(Finding::Grade grade) noexcept {
+  switch (grade) {
+    case Finding::Grade::note: return "note";
+    case Finding::Grade::torn: return "torn";
+    case Finding::Grade::damage: return "damage";
+  }
+  return "";
+}
+
 /// A record as it stands in the log.
 struct DumpedRecord {
   std::uint64_t sequence = 0;
