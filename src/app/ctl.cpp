@@ -52,7 +52,9 @@ std::string general_help(const po::options_description& options) {
   return out + aligned(rows) + '\n' + described.str() +
          "\nassentctl COMMAND --help shows the command's examples.\n\n"
          "Exit codes: 0 committed, all clean; 1 rolled back; 2 unknown, in doubt or a hazard; 64 wrong usage;\n"
-         "65 bad input file; 69 coordinator or participant unavailable; 70 internal; 78 bad configuration.\n";
+         "65 bad input file; 69 coordinator or participant unavailable; 70 internal; 73 a file or folder cannot be "
+         "had;\n"
+         "78 bad configuration.\n";
 }
 
 std::string command_help(const CtlCommand& command, const po::options_description& options) {
@@ -66,7 +68,7 @@ po::options_description general_options() {
   options.add_options()  //
       ("address", po::value<std::string>()->value_name("HOST:PORT"),
        "the coordinator; else ASSENT_ADDRESS, else 127.0.0.1:7411")  //
-      ("json", "answer with one JSON document on standard output")   //
+      ("json", "answer in JSON on standard output")                  //
       ("help,h", "show help; after a command, the command's")        //
       ("version", "show the version");
   return options;

@@ -47,7 +47,8 @@ struct CtlCommand {
   const char* summary;
   const char* help;
   void (*add_options)(CtlOptions&);  ///< Null: it has none of its own.
-  /// Prints its answer (one JSON document with --json), or one line on standard error, and gives the exit code.
+  /// Prints its answer (with --json a JSON document, or one on each line), or one line on standard error, and gives the
+  /// exit code.
   int (*run)(const CtlCall&);
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 namespace assent::wal {
 namespace {
@@ -115,7 +116,7 @@ class PosixDisk : public Disk {
     return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
   }
 
-  Errno remove(const std::string& path) override { return ::unlink(path.c_str()) == 0 ? 0 : errno; }
+  Errno remove(const std::string& path) override { return std::remove(path.c_str()) == 0 ? 0 : errno; }
 
   Errno make_directory(const std::string& path) override { return ::mkdir(path.c_str(), 0700) == 0 ? 0 : errno; }
 

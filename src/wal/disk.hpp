@@ -52,8 +52,9 @@ class Disk {
   virtual Errno lock(const std::string& path, std::unique_ptr<File>& out) = 0;
   /// Whether somebody holds the lock on this file now. False when that cannot be told.
   virtual bool is_locked(const std::string& path) = 0;
-  /// Replaces `to` when it exists, in one step.
+  /// Of a file or a whole directory. A file replaces `to` when it exists, in one step.
   virtual Errno rename(const std::string& from, const std::string& to) = 0;
+  /// Of a file or an empty directory.
   virtual Errno remove(const std::string& path) = 0;
   virtual Errno make_directory(const std::string& path) = 0;
   /// Makes the creation, renaming and removal of entries durable.

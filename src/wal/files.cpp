@@ -4,15 +4,18 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 #include <system_error>
 
+#include "base/clock.hpp"
 #include "base/failpoints.hpp"
 
 namespace assent::wal {
 namespace {
 
 constexpr std::string_view kSegmentSuffix = ".seg";
+constexpr std::string_view kTornInfix = ".seg.torn-";
 constexpr std::size_t kSegmentDigitsMin = 8;
 constexpr std::uint64_t kZeroesAtOnceBytes = 256ULL << 10;
 
@@ -98,7 +101,41 @@ std::optional<std::uint64_t> parse_segment_name(std::string_view name) {
 bool is_aside_name(std::string_view name) {
   if (!name.ends_with(kAsideSuffix)) return false;
   name.remove_suffix(kAsideSuffix.size());
-  return name == kCheckpointName || parse_segment_name(name) || name.find(".seg.torn-") != std::string_view::npos;
+  return name == kCheckpointName || parse_segment_name(name) || name.find(kTornInfix) != std::string_view::npos;
+}
+
+bool is_log_name(std::string_view name) {
+  return name == kCheckpointName || parse_segment_name(name) || is_aside_name(name) ||
+         name.find(kTornInfix) != std::string_view::npos;
+}
+
+std::string utc_stamp() {
+  const std::int64_t now_ms = base::wall_clock_ms();
+  const auto seconds = static_cast<std::time_t>(now_ms / 1000);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[32];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y%m%dT%H%M%S", &utc);
+  const std::string millis = std::to_string(1000 + now_ms % 1000);
+  return std::string(text, size) + "." + millis.substr(1) + "Z";
+}
+
+std::string ctl_command(std::string_view command, const std::string& directory) {
+  std::string out = "assentctl ";
+  out += command;
+  out += ' ';
+  const bool plain = directory.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+") == std::string::npos;
+  if (plain && !directory.empty()) return out + directory;
+  out += '\'';
+  for (const char c : directory) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + '\'';
 }
 
 Error io_error(std::string_view doing, const std::string& path, Errno number) {

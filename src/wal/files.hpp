@@ -27,6 +27,12 @@ std::string segment_name(std::uint64_t number);
 /// Nothing when it is not the name of a segment.
 std::optional<std::uint64_t> parse_segment_name(std::string_view name);
 bool is_aside_name(std::string_view name);
+/// Whether a file of this name is one of the log's, whatever is in it: all but the lock.
+bool is_log_name(std::string_view name);
+/// `20260131T235959.123Z`, now.
+std::string utc_stamp();
+/// A command for the operator: `assentctl wal repair /var/lib/assent/log`, quoted for a shell where need be.
+std::string ctl_command(std::string_view command, const std::string& directory);
 
 /// What failed, at which file, why, and what to do about it: `cannot create /x/00000002.seg: No space left ...`.
 Error io_error(std::string_view doing, const std::string& path, Errno number);

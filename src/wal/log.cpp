@@ -1,24 +1,20 @@
 #include "wal/log.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdint>
-#include <limits>
 #include <random>
 #include <utility>
 
 #include "base/failpoints.hpp"
 #include "wal/files.hpp"
 #include "wal/format.hpp"
+#include "wal/lock.hpp"
 #include "wal/repair.hpp"
 
 namespace assent::wal {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::size_t kOwnerBytesMax = 512;
-constexpr std::uint32_t kAllKeys = std::numeric_limits<std::uint32_t>::max();
 
 Status check(const Options& options) {
   const auto refuse = [](std::string what) { return Error{Errc::invalid_argument, std::move(what)}; };
@@ -36,13 +32,6 @@ Status check(const Options& options) {
   return Ok{};
 }
 
-Error corrupt(const std::string& directory, const Scan& scan) {
-  const Finding& found = scan.damage();
-  return {Errc::log_corrupt, "the decision log is damaged, " + path_in(directory, found.file) + " at byte " +
-                                 std::to_string(found.offset) + ": " + found.what + "; nothing was changed; " +
-                                 found.remedy};
-}
-
 Status make_directory(const Options& options, Disk& disk) {
   const std::string parent = parent_of(options.directory);
   const Errno failed = disk.make_directory(options.directory);
@@ -55,40 +44,6 @@ Status make_directory(const Options& options, Disk& disk) {
   }
   if (const Errno unsynced = disk.sync_directory(parent)) return io_error("sync", parent, unsynced);
   return Ok{};
-}
-
-/// `pid 4711 on db1`
-std::string who_am_i() {
-  char host[256] = "";
-  if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
-  return "pid " + std::to_string(::getpid()) + " on " + host;
-}
-
-std::string owner_of(Disk& disk, const std::string& directory) {
-  std::string text;
-  if (read_file(disk, path_in(directory, kLockName), kOwnerBytesMax, text) != 0) text.clear();
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text.empty() ? "another process" : text;
-}
-
-Result<std::unique_ptr<File>> take_lock(const Options& options, Disk& disk) {
-  const std::string path = path_in(options.directory, kLockName);
-  std::unique_ptr<File> file;
-  const Errno failed = disk.lock(path, file);
-  if (failed == EWOULDBLOCK) {
-    return Error{Errc::log_locked, "the decision log in " + options.directory + " belongs to " +
-                                       owner_of(disk, options.directory) + ", which is running; stop it first"};
-  }
-  if (failed != 0) return io_error("lock", path, failed);
-  return file;
-}
-
-/// For people only, and so not synced.
-Status sign_lock(const Options& options, File& file) {
-  const std::string text = who_am_i() + "\n";
-  Errno failed = file.set_bytes(0);
-  if (failed == 0) failed = file.write_at(0, text);
-  return failed == 0 ? Status(Ok{}) : io_error("write", path_in(options.directory, kLockName), failed);
 }
 
 std::uint64_t random_id() {
@@ -117,17 +72,6 @@ WriterLog::Setup setup_for(const Options& options, const Scan& scan) {
   return setup;
 }
 
-/// A scan of a log that is there and not damaged.
-Result<Scan> scan_whole(Disk& disk, const std::string& directory, std::uint32_t kept_keys_max) {
-  auto scanned = scan(disk, directory, kept_keys_max);
-  if (!scanned) return scanned;
-  if (scanned->tail == Tail::corrupt) return corrupt(directory, *scanned);
-  if (scanned->presence != Scan::Presence::present) {
-    return Error{Errc::not_found, "there is no decision log in " + directory};
-  }
-  return scanned;
-}
-
 }  // namespace
 
 std::optional<std::string> running_owner(const std::string& directory, Disk& disk) {
@@ -142,16 +86,16 @@ Result<Opened> open(const Options& options, Disk& disk, ports::Executor executor
     if (known.error().code != Errc::not_found || !options.allow_create) return std::move(known).error();
     if (auto made = make_directory(options, disk); !made) return std::move(made).error();
   }
-  auto lock = take_lock(options, disk);
+  auto lock = take_lock(disk, options.directory);
   if (!lock) return std::move(lock).error();
   auto scanned = scan(disk, options.directory, options.kept_keys_max);
   if (!scanned) return std::move(scanned).error();
-  if (scanned->tail == Tail::corrupt) return corrupt(options.directory, *scanned);
+  if (scanned->tail == Tail::corrupt) return damaged(options.directory, *scanned);
   const bool create = scanned->presence != Scan::Presence::present;
   if (create && !options.allow_create) {
     return Error{Errc::not_found, "there is no decision log in " + options.directory + ", and none may be made there"};
   }
-  if (auto signed_lock = sign_lock(options, **lock); !signed_lock) return std::move(signed_lock).error();
+  if (auto signed_lock = sign_lock(options.directory, **lock); !signed_lock) return std::move(signed_lock).error();
   if (create) {
     const std::uint64_t id = options.new_log_id != 0 ? options.new_log_id : random_id();
     auto created = create_log(disk, options.directory, id, options.segment_bytes, *scanned);
@@ -189,7 +133,7 @@ Result<Report> verify(const std::string& directory, Disk& disk) {
   auto scanned = scan(disk, directory, kAllKeys);
   if (!scanned) return std::move(scanned).error();
   if (scanned->presence == Scan::Presence::absent) {
-    return Error{Errc::not_found, "there is no decision log in " + directory};
+    return no_log(directory);
   }
   Report report;
   report.tail = scanned->tail;
@@ -207,9 +151,9 @@ Status dump(const std::string& directory, Disk& disk, const RecordVisitor& visit
   const auto scanned = scan(disk, directory, kAllKeys, visit);
   if (!scanned) return scanned.error();
   if (scanned->presence == Scan::Presence::absent) {
-    return Error{Errc::not_found, "there is no decision log in " + directory};
+    return no_log(directory);
   }
-  if (scanned->tail == Tail::corrupt) return corrupt(directory, *scanned);
+  if (scanned->tail == Tail::corrupt) return damaged(directory, *scanned);
   return Ok{};
 }
 

@@ -13,10 +13,6 @@
 namespace assent::wal {
 namespace {
 
-constexpr const char* kDamageRemedy =
-    "the disk or a program damaged the log, and what it said there may have been a decision to commit: restore the "
-    "directory from a copy that is as new, or move it aside and let recovery without a log settle the branches";
-
 /// From `from` on, the first and one past the last byte that is not zero.
 struct Extent {
   std::uint64_t begin = 0;
@@ -98,7 +94,15 @@ class Scanner {
     return Ok{};
   }
 
-  void damage(std::string file, std::uint64_t offset, std::string what, std::string remedy = kDamageRemedy) {
+  void damage(std::string file, std::uint64_t offset, std::string what) {
+    damage(
+        std::move(file), offset, std::move(what),
+        "what it said there may have been a decision to commit: restore the directory from a copy that is as new, or "
+        "see with `" +
+            ctl_command("wal repair", directory_) + "` what is left and what is lost, and give that up with `" +
+            ctl_command("wal repair", directory_) + " --force-lose`");
+  }
+  void damage(std::string file, std::uint64_t offset, std::string what, std::string remedy) {
     scan_.tail = Tail::corrupt;
     scan_.findings.push_back({Finding::Grade::damage, std::move(file), offset, std::move(what), std::move(remedy)});
   }
@@ -254,7 +258,7 @@ class Scanner {
                        });
     if (!whole) {
       damage(name, offset, "a batch matches its checksum and holds what this program never writes",
-             "look for the program that wrote it; do not start this one on it");
+             "look for the program that wrote it and start that one; this one neither reads nor repairs it");
       return false;
     }
     if (summary.records == 0) summary.first_sequence = block.first_sequence;
@@ -348,7 +352,8 @@ class Scanner {
                               "the last write was cut off, up to byte " + std::to_string(torn.extent.end) +
                                   "; it was never acknowledged, and the log is whole up to record " +
                                   std::to_string(scan_.next_sequence - 1),
-                              "starting the coordinator cuts it, after a copy"});
+                              "starting the coordinator cuts it, after a copy, and so does `" +
+                                  ctl_command("wal repair", directory_) + "`"});
   }
 
   Disk& disk_;
@@ -395,6 +400,25 @@ Status check_versions(Disk& disk, const std::string& directory) {
 
 Result<Scan> scan(Disk& disk, const std::string& directory, std::uint32_t kept_keys_max, const RecordVisitor& visit) {
   return Scanner(disk, directory, kept_keys_max, visit).run();
+}
+
+Result<Scan> scan_whole(Disk& disk, const std::string& directory, std::uint32_t kept_keys_max) {
+  auto scanned = scan(disk, directory, kept_keys_max);
+  if (!scanned) return scanned;
+  if (scanned->tail == Tail::corrupt) return damaged(directory, *scanned);
+  if (scanned->presence != Scan::Presence::present) return no_log(directory);
+  return scanned;
+}
+
+Error damaged(const std::string& directory, const Scan& scan) {
+  const Finding& found = scan.damage();
+  return {Errc::log_corrupt, "the decision log is damaged, " + path_in(directory, found.file) + " at byte " +
+                                 std::to_string(found.offset) + ": " + found.what + "; nothing was changed; " +
+                                 found.remedy};
+}
+
+Error no_log(const std::string& directory) {
+  return {Errc::not_found, "there is no decision log in " + directory};
 }
 
 }  // namespace assent::wal

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +48,15 @@ struct Finding {
   std::string text() const;
 };
 
+constexpr const char* to_string(Finding::Grade grade) noexcept {
+  switch (grade) {
+    case Finding::Grade::note: return "note";
+    case Finding::Grade::torn: return "torn";
+    case Finding::Grade::damage: return "damage";
+  }
+  return "";
+}
+
 /// A record as it stands in the log.
 struct DumpedRecord {
   std::uint64_t sequence = 0;
@@ -71,6 +81,9 @@ struct Place {
   std::uint64_t segment = 0;
   std::uint64_t offset = 0;
 };
+
+/// For readers that are not bound by a coordinator's settings: all the idempotency keys there are.
+inline constexpr std::uint32_t kAllKeys = std::numeric_limits<std::uint32_t>::max();
 
 /// All that reading tells, and what open() needs to go on writing.
 struct Scan {
@@ -119,5 +132,12 @@ Status check_versions(Disk& disk, const std::string& directory);
 /// Errc::not_found when the directory does not exist. Damage is not an error here but a finding.
 Result<Scan> scan(Disk& disk, const std::string& directory, std::uint32_t kept_keys_max,
                   const RecordVisitor& visit = nullptr);
+
+/// A scan of a log that is there and not damaged. Errors as of scan(), and Errc::not_found, Errc::log_corrupt.
+Result<Scan> scan_whole(Disk& disk, const std::string& directory, std::uint32_t kept_keys_max);
+
+/// What those say who will not go on with such a log, or without one.
+Error damaged(const std::string& directory, const Scan& scan);
+Error no_log(const std::string& directory);
 
 }  // namespace assent::wal

@@ -1,11 +1,10 @@
 #include "wal/repair.hpp"
 
 #include <algorithm>
-#include <ctime>
+#include <cerrno>
 #include <utility>
 
 #include "base/check.hpp"
-#include "base/clock.hpp"
 #include "base/failpoints.hpp"
 #include "wal/checkpoint.hpp"
 #include "wal/format.hpp"
@@ -13,19 +12,7 @@
 namespace assent::wal {
 namespace {
 
-constexpr std::uint64_t kCopyAtOnceBytes = 1ULL << 20;
-
-/// `20260131T235959.123Z`
-std::string timestamp() {
-  const std::int64_t now_ms = base::wall_clock_ms();
-  const auto seconds = static_cast<std::time_t>(now_ms / 1000);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  const std::size_t size = std::strftime(text, sizeof text, "%Y%m%dT%H%M%S", &utc);
-  const std::string millis = std::to_string(1000 + now_ms % 1000);
-  return std::string(text, size) + "." + millis.substr(1) + "Z";
-}
+constexpr std::uint64_t kZeroesAtOnceBytes = 1ULL << 20;
 
 class Repair {
  public:
@@ -54,7 +41,7 @@ class Repair {
     std::string bytes;
     if (const Errno failed = read_file(disk_, path, kSegmentBytesMax, bytes)) return io_error("read", path, failed);
     ASSENT_CHECK(scan_.cut->offset >= kBlocksOffset && scan_.cut_end <= bytes.size());
-    const std::string copy_name = segment_name(scan_.cut->segment) + ".torn-" + timestamp();
+    const std::string copy_name = segment_name(scan_.cut->segment) + ".torn-" + utc_stamp();
     const auto worth_keeping = std::string_view(bytes).substr(0, scan_.cut_end);
     if (const auto failed = write_aside(disk_, directory_, copy_name, worth_keeping)) {
       Error error = failed.error();
@@ -64,7 +51,7 @@ class Repair {
     ASSENT_FAILPOINT(log_torn_end_kept);
     std::unique_ptr<File> file;
     if (const Errno failed = disk_.open(path, OpenMode::read_write, file)) return io_error("open", path, failed);
-    const std::string zeroes(std::min(kCopyAtOnceBytes, scan_.cut_end - scan_.cut->offset), '\0');
+    const std::string zeroes(std::min(kZeroesAtOnceBytes, scan_.cut_end - scan_.cut->offset), '\0');
     for (auto at = scan_.cut->offset; at < scan_.cut_end; at += zeroes.size()) {
       const auto count = std::min<std::uint64_t>(zeroes.size(), scan_.cut_end - at);
       const Errno failed = file->write_at(at, std::string_view(zeroes).substr(0, count));
@@ -129,7 +116,9 @@ class Repair {
     }
     for (const auto& name : names) {
       const std::string path = path_in(directory_, name);
-      if (const Errno failed = disk_.remove(path)) return io_error("remove", path, failed);
+      const Errno failed = disk_.remove(path);
+      // A copy of the torn end may have taken its temporary name over.
+      if (failed != 0 && failed != ENOENT) return io_error("remove", path, failed);
     }
     if (names.empty()) return Ok{};
     const Errno failed = disk_.sync_directory(directory_);

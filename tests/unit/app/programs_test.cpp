@@ -1,5 +1,7 @@
 // The programs themselves, as a shell sees them. They stand beside this test in the build directory.
 
+#include "programs.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -7,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -16,66 +17,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "wal/log.hpp"
-
 namespace assent::app {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
 using testing::StartsWith;
-
-struct Ran {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class Programs : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "assent-programs-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    ::unsetenv("ASSENT_ADDRESS");
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  // Runs "assentctl ..." or "assentd ..." through a shell.
-  Ran run(const std::string& line) {
-    const int code = run_to(line, path("out"));
-    return {code, read(path("out")), read(path("err"))};
-  }
-  // The same with its standard output going to `out`, as the shell writes it: a path, or `&` and a descriptor.
-  int run_to(const std::string& line, const std::string& out) {
-    const auto bin = fs::read_symlink("/proc/self/exe").parent_path().string();
-    const int status = std::system((bin + "/" + line + " >" + out + " 2>" + path("err") + " </dev/null").c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name)) << text;
-    return path(name);
-  }
-  static std::string read(const std::string& name) {
-    std::ifstream file(name);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  std::string config(const std::string& log = "log") const {
-    return write("config.json", R"({"coordinator": {"id": "shop1"}, "listen": {"port": 0}, "log": {"directory": ")" +
-                                    log +
-                                    R"("}, "participants": {"stock": {"host": "127.0.0.1", "port": 1, "user": "u"}}})");
-  }
-  // Nobody listens there: port 1 is reserved, and tests run no such service.
-  const std::string nobody_ = "--address 127.0.0.1:1 ";
-  fs::path folder_;
-};
-
-constexpr const char* kOneLine = "[^\n]+\n";
 
 TEST_F(Programs, HelpAndVersionAreAnswersNotErrors) {
   for (const auto* line : {"assentctl --help", "assentctl -h", "assentd --help", "assentd --help-config"}) {
@@ -86,8 +35,8 @@ TEST_F(Programs, HelpAndVersionAreAnswersNotErrors) {
   }
   EXPECT_THAT(run("assentctl --version").out, MatchesRegex("assentctl [0-9.]+\n"));
   EXPECT_THAT(run("assentd --version").out, MatchesRegex("assentd [0-9.]+\n"));
-  for (const auto* command :
-       {"submit", "status", "list", "participants", "participants init", "info", "doctor", "wal verify", "wal dump"}) {
+  for (const auto* command : {"submit", "status", "list", "participants", "participants init", "info", "doctor",
+                              "recover", "resolve", "wal verify", "wal dump", "wal repair", "wal compact"}) {
     const auto ran = run(std::string("assentctl ") + command + " --help");
     EXPECT_EQ(ran.code, 0) << command;
     EXPECT_THAT(ran.out, AllOf(StartsWith(std::string("Usage: assentctl ") + command), HasSubstr("Example"),
@@ -109,6 +58,9 @@ TEST_F(Programs, WrongUsageIs64AndOneLine) {
                            "assentctl wal",
                            "assentctl wal frobnicate x",
                            "assentctl wal verify",
+                           "assentctl wal repair",
+                           "assentctl wal compact a b",
+                           "assentctl wal dump x --force-lose",
                            "assentctl list --address",
                            "assentctl doctor",
                            "assentctl list --key x",
@@ -251,72 +203,6 @@ TEST_F(Programs, InitPrintsItsSqlWithoutConnecting) {
   EXPECT_THAT(std::string(nlohmann::json::parse(json.out).at("participants").at(0).at("sql")),
               AllOf(StartsWith("CREATE DATABASE"), HasSubstr("TO 'u'@'10.%';\n")));
   EXPECT_EQ(run("assentctl participants init --print-sql --account-host 'a@b' --config " + config()).code, 64);
-}
-
-// Writes a log with a decision and its end.
-void make_log(const std::string& directory) {
-  wal::Options options;
-  options.directory = directory;
-  options.segment_bytes = 64 << 10;
-  auto opened = wal::open(options, wal::posix_disk());
-  ASSERT_TRUE(opened.ok()) << opened.error().what;
-  ports::CommitDecision decision;
-  decision.gtrid = "shop1.0000002a.00000000012f.9f86d081884c7d65.2";
-  decision.participants = {"orders", "stock"};
-  decision.label = "line one\nline two";
-  opened->log->append(ports::EpochStarted{"shop1", 42, 0});
-  opened->log->append(decision);
-  opened->log->append(ports::BranchSettled{decision.gtrid, 1});
-  opened->log->append(ports::HazardFound{decision.gtrid, 2, "gone", 0});
-  ASSERT_TRUE(opened->log->flush().ok());
-}
-
-TEST_F(Programs, ALogIsVerifiedAndDumped) {
-  make_log(path("log"));
-  const auto verified = run("assentctl wal verify " + path("log"));
-  EXPECT_EQ(verified.code, 0) << verified.err;
-  EXPECT_THAT(verified.out, HasSubstr("log: whole; 1 decided and not ended, "));
-  const auto report = nlohmann::json::parse(run("assentctl --json wal verify " + path("log")).out);
-  EXPECT_EQ(report.at("tail"), "clean");
-  EXPECT_EQ(report.at("live"), 1);
-
-  const auto dumped = run("assentctl wal dump " + path("log"));
-  EXPECT_EQ(dumped.code, 0) << dumped.err;
-  EXPECT_THAT(dumped.out,
-              AllOf(HasSubstr("epoch    shop1  42\n"),
-                    HasSubstr("commit   shop1.0000002a.00000000012f.9f86d081884c7d65.2  orders,stock  label "
-                              "line one\\x0aline two\n"),
-                    HasSubstr("  branch 1\n"), HasSubstr("  branch 2  gone\n")));
-  const auto records = nlohmann::json::parse(run("assentctl wal dump --json " + path("log")).out).at("records");
-  ASSERT_EQ(records.size(), 4U);
-  EXPECT_EQ(records[1].at("kind"), "commit_decision");
-  EXPECT_EQ(records[1].at("participants"), (nlohmann::json{"orders", "stock"}));
-  EXPECT_EQ(records[3].at("kind"), "hazard_found");
-}
-
-TEST_F(Programs, WhatIsNoLogOrADamagedOneIs65) {
-  EXPECT_EQ(run("assentctl wal verify " + path("nowhere")).code, 65);
-  EXPECT_EQ(run("assentctl wal dump " + path("nowhere")).code, 65);
-  fs::create_directory(path("empty"));
-  EXPECT_EQ(run("assentctl wal verify " + path("empty")).code, 65);
-
-  make_log(path("log"));
-  for (const auto& entry : fs::directory_iterator(path("log"))) {
-    if (entry.path().extension() != ".seg") continue;
-    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(16);
-    file.write("damage", 6);
-  }
-  const auto verified = run("assentctl wal verify " + path("log"));
-  EXPECT_EQ(verified.code, 65);
-  EXPECT_THAT(verified.out, HasSubstr("DAMAGED"));
-  const auto dumped = run("assentctl wal dump --json " + path("log"));
-  EXPECT_EQ(dumped.code, 65);
-  EXPECT_THAT(dumped.err, MatchesRegex(kOneLine));
-  EXPECT_TRUE(nlohmann::json::parse(dumped.out).contains("error"));
-  const auto started = run("assentd --config " + config());
-  EXPECT_EQ(started.code, 65);
-  EXPECT_THAT(started.err, HasSubstr("assentd: cannot start: "));
 }
 
 TEST_F(Programs, AReaderThatGoesAwayDoesNotChangeTheExitCode) {

@@ -139,7 +139,7 @@ TEST_P(NewerFormat, IsRefusedAndLeftUnchanged) {
     auto opened = open_or_fail(small_options(dir.log()));
     ASSERT_TRUE(force(*opened.log, decision(1)));
   }
-  poke(dir.log() + "/" + GetParam(), 8, std::string("\x03\0\0\0", 4));
+  poke(dir.log() + "/" + GetParam(), 8, std::string{static_cast<char>(kFormatVersion + 1), 0, 0, 0});
   std::filesystem::remove(dir.log() + "/LOCK");
   const auto before = contents(dir.log());
   const auto opened = open(small_options(dir.log()), posix_disk());

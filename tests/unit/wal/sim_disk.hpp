@@ -56,6 +56,8 @@ class SimDisk : public Disk {
       }
       ++copy->links;
       disk->entries_[path] = copy;
+      // A directory itself is never lost here, only its names are.
+      disk->directories_.insert(parent_of(path));
     }
     disk->durable_entries_ = disk->entries_;
     return disk;
@@ -120,9 +122,10 @@ class SimDisk : public Disk {
   Errno lock(const std::string& path, std::unique_ptr<File>& out) override {
     const bool there = has(path);
     if (const Errno failed = open(path, there ? OpenMode::read_write : OpenMode::create, out)) return failed;
+    std::unique_ptr<File> refused;  // closed once the mutex is free
     const std::lock_guard lock(mutex_);
     auto& file = static_cast<SimFile&>(*out);
-    if (file.inode().locked) return out.reset(), EWOULDBLOCK;
+    if (file.inode().locked) return refused = std::move(out), EWOULDBLOCK;
     file.take_lock();
     return 0;
   }
@@ -136,6 +139,7 @@ class SimDisk : public Disk {
   Errno rename(const std::string& from, const std::string& to) override {
     const std::lock_guard lock(mutex_);
     if (!begin()) return EIO;
+    if (directories_.count(from) > 0) return rename_directory(from, to);
     const auto found = entries_.find(from);
     if (found == entries_.end()) return ENOENT;
     change({to, found->second, from});
@@ -145,6 +149,11 @@ class SimDisk : public Disk {
   Errno remove(const std::string& path) override {
     const std::lock_guard lock(mutex_);
     if (!begin()) return EIO;
+    if (directories_.count(path) > 0) {
+      if (!is_empty(path)) return ENOTEMPTY;
+      directories_.erase(path);
+      return 0;
+    }
     if (entries_.count(path) == 0) return ENOENT;
     change({"", nullptr, path});
     return 0;
@@ -160,9 +169,17 @@ class SimDisk : public Disk {
   Errno sync_directory(const std::string& path) override {
     const std::lock_guard lock(mutex_);
     if (!begin()) return EIO;
-    if (directories_.count(path == "/" ? "" : path) == 0) return ENOENT;
-    durable_entries_ = entries_;
-    changes_.clear();
+    const std::string directory = path == "/" ? "" : path;
+    if (directories_.count(directory) == 0) return ENOENT;
+    std::vector<Change> later;
+    for (auto& one : changes_) {
+      if (parent_of(one.to.empty() ? one.from : one.to) == directory) {
+        one.apply(durable_entries_);
+      } else {
+        later.push_back(std::move(one));
+      }
+    }
+    changes_ = std::move(later);
     return 0;
   }
 
@@ -192,16 +209,42 @@ class SimDisk : public Disk {
     bool locked = false;
   };
   using Entries = std::map<std::string, std::shared_ptr<Inode>>;
-  /// A creation, renaming or removal.
+  /// A creation, renaming or removal; without an inode, and with two names, the renaming of a directory.
   struct Change {
     std::string to;
     std::shared_ptr<Inode> inode;
     std::string from;
     void apply(Entries& entries) const {
+      if (!inode && !to.empty()) {
+        for (auto& [path, moved] : extract(entries, from)) entries[to + path.substr(from.size())] = moved;
+        return;
+      }
       if (!from.empty()) entries.erase(from);
       if (!to.empty()) entries[to] = inode;
     }
+    static Entries extract(Entries& entries, const std::string& directory) {
+      Entries out;
+      for (auto at = entries.begin(); at != entries.end();) {
+        const bool inside = parent_of(at->first) == directory;
+        if (inside) out.insert(*at);
+        at = inside ? entries.erase(at) : std::next(at);
+      }
+      return out;
+    }
   };
+
+  bool is_empty(const std::string& directory) const {
+    return std::none_of(entries_.begin(), entries_.end(),
+                        [&](const auto& entry) { return parent_of(entry.first) == directory; });
+  }
+
+  Errno rename_directory(const std::string& from, const std::string& to) {
+    if (directories_.count(to) > 0 && !is_empty(to)) return ENOTEMPTY;
+    directories_.insert(to);
+    directories_.erase(from);
+    change({to, nullptr, from});
+    return 0;
+  }
 
   class SimFile : public File {
    public:

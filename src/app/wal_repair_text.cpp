@@ -1,0 +1,204 @@
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "app/text.hpp"
+#include "app/wal_text.hpp"
+#include "wal/files.hpp"
+
+namespace assent::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Keys and labels are a client's, and need not be UTF-8.
+std::string line_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string many(std::size_t count, const std::string& one, const std::string& more) {
+  return std::to_string(count) + ' ' + (count == 1 ? one : more);
+}
+
+std::string shown(const wal::MissingRecords& missing) {
+  const auto first = std::to_string(missing.first);
+  const auto records = missing.first == missing.last
+                           ? "record " + first + " is"
+                           : "records " + first + " to " + std::to_string(missing.last) + " are";
+  return records + " lost, behind byte " + std::to_string(missing.offset) + " of " + missing.file + '\n';
+}
+
+// What is there no more.
+std::string text_of_losses(const wal::Salvage& salvage) {
+  std::string out;
+  for (const auto& one : salvage.unreadable) {
+    out += "unreadable: " + one.file + ", bytes " + std::to_string(one.begin) + " to " + std::to_string(one.end) + '\n';
+  }
+  const bool older_lost = salvage.checkpoint_lost && salvage.first_sequence > 1;
+  if (older_lost) {
+    out += "LOST: with the checkpoint, every decision before record " + std::to_string(salvage.first_sequence) +
+           " that had not ended, and every idempotency key of that time\n";
+  } else if (salvage.checkpoint_lost) {
+    out += "the checkpoint is lost, and nothing by it: the segments go back to the first record\n";
+  }
+  for (const auto& one : salvage.missing) out += "LOST: " + shown(one);
+  if (!older_lost && salvage.missing.empty()) {
+    out += "no record is known to be lost: whatever the log calls durable was read, or is in the checkpoint\n";
+  }
+  return out;
+}
+
+std::string text_of_kept(const wal::Salvage& salvage) {
+  if (salvage.kept.empty()) return "kept: no decision that has not ended can be read\n";
+  std::vector<std::vector<std::string>> table{{"GTRID", "PHASES", "PARTICIPANTS", "KEY", "LABEL", "READ", "AT"}};
+  for (const auto& one : salvage.kept) {
+    const auto& decision = one.live.decision;
+    table.push_back({decision.gtrid, to_string(decision.protocol), joined(decision.participants),
+                     decision.idempotency_key, decision.label, one.behind_damage ? "behind the damage" : "before it",
+                     one.file + "+" + std::to_string(one.offset)});
+  }
+  return "kept: " + many(salvage.kept.size(), "decision", "decisions") +
+         " to commit, not ended as far as can be read\n" + aligned(table) +
+         "Where the end of one is lost, its branches are settled once more, which their proof rows show to have\n"
+         "committed. If these have been purged, it is shown as a hazard and is none: compare the databases.\n";
+}
+
+std::string text_of_given_up(const wal::Salvage& salvage) {
+  std::string out;
+  if (!salvage.decided_and_unknown.empty()) {
+    out += "GIVEN UP: " + many(salvage.decided_and_unknown.size(), "decision", "decisions") +
+           " to commit cannot be read. Later marks prove that there was one, but not who takes part.\n"
+           "Commit each branch of these that XA RECOVER lists at any participant:\n";
+    for (const auto& gtrid : salvage.decided_and_unknown) out += "  " + printable(gtrid) + '\n';
+  }
+  return out +
+         "Whatever other decisions stood in what cannot be read are lost, with their idempotency keys: which, cannot "
+         "be\n"
+         "known. A request that is sent again under such a key is run again.\n";
+}
+
+std::string text_of_next(const wal::RepairOptions& options, const wal::RepairReport& report) {
+  const auto& state = report.salvage->state.state();
+  const auto anew = "the log begins anew with epoch " + std::to_string(state.first_epoch) +
+                    ": branches in two phases that were prepared earlier, and whose decision is not\n"
+                    "among those kept, are not rolled back. assentd leaves them alone, with an alarm, until they are "
+                    "settled by hand.\n";
+  if (!report.repaired) {
+    return "nothing was changed. Do the first of these that can be done:\n"
+           "  restore the directory from a copy that is as new\n  " +
+           printable(wal::ctl_command("wal repair", options.directory)) +
+           " --force-lose    (makes a copy, keeps what is kept above)\nWith --force-lose: " + anew;
+  }
+  const auto coordinator = state.coordinator.empty() ? "ID" : state.coordinator;
+  return anew + "Before it is started:\n  assentctl recover --config FILE --coordinator " + printable(coordinator) +
+         " --log-lost    (lists what is prepared)\n"
+         "For each of those in two phases that is not among those kept:\n"
+         "  a row of it in assent.proof at any participant: it committed; XA COMMIT what is prepared\n"
+         "  a participant with neither a prepared branch nor a row of it, though it keeps proof rows: it did not "
+         "commit;\n"
+         "  XA ROLLBACK the others\n"
+         "  prepared everywhere, and no row: the log alone knew; ask whoever submitted it\n";
+}
+
+std::string notes_of(const std::vector<std::string>& notes) {
+  std::string out;
+  for (const auto& note : notes) out += printable(note) + '\n';
+  return out;
+}
+
+Json json_of_kept(const wal::KeptDecision& one) {
+  const auto& decision = one.live.decision;
+  return {{"gtrid", decision.gtrid},
+          {"protocol", to_string(decision.protocol)},
+          {"participants", decision.participants},
+          {"acceptors", decision.acceptors},
+          {"idempotency_key", decision.idempotency_key},
+          {"label", decision.label},
+          {"decided_at_ms", decision.decided_at_ms},
+          {"file", one.file},
+          {"offset", one.offset},
+          {"behind_damage", one.behind_damage}};
+}
+
+void add_salvage(Json& all, const wal::Salvage& salvage) {
+  auto unreadable = Json::array(), missing = Json::array(), kept = Json::array();
+  for (const auto& one : salvage.unreadable) {
+    unreadable.push_back({{"file", one.file}, {"begin", one.begin}, {"end", one.end}});
+  }
+  for (const auto& one : salvage.missing) {
+    missing.push_back({{"first", one.first}, {"last", one.last}, {"file", one.file}, {"offset", one.offset}});
+  }
+  for (const auto& one : salvage.kept) kept.push_back(json_of_kept(one));
+  const auto& state = salvage.state.state();
+  all["coordinator"] = state.coordinator;
+  all["first_epoch"] = state.first_epoch;
+  all["checkpoint_lost"] = salvage.checkpoint_lost;
+  all["first_sequence"] = salvage.first_sequence;
+  all["unreadable"] = std::move(unreadable);
+  all["lost"] = std::move(missing);
+  all["kept"] = std::move(kept);
+  all["decided_and_unknown"] = salvage.decided_and_unknown;
+}
+
+}  // namespace
+
+std::string text_of(const wal::RepairOptions& options, const wal::RepairReport& report) {
+  const auto directory = printable(options.directory);
+  std::string out;
+  for (const auto& one : report.findings) {
+    // What to do about it is done.
+    out +=
+        printable(report.repaired ? one.file + " at byte " + std::to_string(one.offset) + ": " + one.what : one.text());
+    out += '\n';
+  }
+  out += notes_of(report.notes);
+  if (!report.copy.empty()) out += "the log as it was is kept in " + printable(report.copy) + '\n';
+  if (report.salvage) {
+    out += text_of_losses(*report.salvage) + text_of_kept(*report.salvage) + text_of_given_up(*report.salvage);
+  }
+  if (report.repaired) {
+    out += directory + ": repaired\n";
+  } else if (report.tail == wal::Tail::clean) {
+    out += directory + ": whole; there is nothing to repair\n";
+  } else if (report.tail == wal::Tail::torn) {
+    out += directory + ": nothing was changed; without --dry-run the torn tail is cut, after a copy of the log\n";
+  } else {
+    out += directory + ": DAMAGED\n";
+  }
+  return report.salvage ? out + text_of_next(options, report) : out;
+}
+
+std::string json_of(const wal::RepairOptions& options, const wal::RepairReport& report) {
+  auto findings = Json::array();
+  for (const auto& one : report.findings) {
+    findings.push_back({{"grade", wal::to_string(one.grade)},
+                        {"file", one.file},
+                        {"offset", one.offset},
+                        {"what", one.what},
+                        {"remedy", one.remedy}});
+  }
+  Json all{{"directory", options.directory}, {"tail", wal::to_string(report.tail)},
+           {"repaired", report.repaired},    {"copy", report.copy.empty() ? Json() : Json(report.copy)},
+           {"notes", report.notes},          {"findings", std::move(findings)}};
+  if (report.salvage) add_salvage(all, *report.salvage);
+  return line_of(all);
+}
+
+std::string text_of(const std::string& directory, const wal::CompactReport& report) {
+  std::string out = notes_of(report.notes);
+  if (!report.copy.empty()) out += "the log as it was is kept in " + printable(report.copy) + '\n';
+  out += printable(directory) + ": " + std::to_string(report.bytes_before) + " bytes before, " +
+         std::to_string(report.bytes_after) + " after";
+  return out + (report.changed ? "\n" : "; there is nothing to gain\n");
+}
+
+std::string json_of(const std::string& directory, const wal::CompactReport& report) {
+  return line_of({{"directory", directory},
+                  {"changed", report.changed},
+                  {"bytes_before", report.bytes_before},
+                  {"bytes_after", report.bytes_after},
+                  {"copy", report.copy.empty() ? Json() : Json(report.copy)},
+                  {"notes", report.notes}});
+}
+
+}  // namespace assent::app

@@ -1,0 +1,106 @@
+#include "wal/backup.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "wal/files.hpp"
+
+namespace assent::wal {
+namespace {
+
+constexpr std::size_t kCopyAtOnceBytes = 1U << 20;
+
+std::string without_slashes_behind(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+class Copy {
+ public:
+  Copy(Disk& disk, const std::string& directory)
+      : disk_(disk), from_(without_slashes_behind(directory)), aside_(from_ + ".before-repair.tmp") {}
+
+  Result<std::string> run() {
+    std::string to = from_ + ".before-repair-" + utc_stamp();
+    const StepFailed failed = make(to);
+    if (!failed) return to;
+    take_away();
+    Error error = failed.error();
+    error.what = "no copy of the decision log could be made beside it, so nothing was changed: " + error.what;
+    return error;
+  }
+
+ private:
+  /// `to` gets a number when there is a copy of that name.
+  StepFailed make(std::string& to) {
+    if (const Errno failed = disk_.list(from_, names_)) return {"read", from_, failed};
+    names_.erase(std::remove_if(names_.begin(), names_.end(), [](const auto& name) { return !is_log_name(name); }),
+                 names_.end());
+    const Errno made = disk_.make_directory(aside_);
+    if (made != 0 && made != EEXIST) return {"create", aside_, made};
+    if (made == EEXIST) {
+      if (const auto failed = empty_aside()) return failed;
+    }
+    for (const auto& name : names_) {
+      if (const auto failed = copy(name)) return failed;
+    }
+    if (const Errno unsynced = disk_.sync_directory(aside_)) return {"sync", aside_, unsynced};
+    const std::string stamped = to;
+    Errno failed = disk_.rename(aside_, to);
+    for (int number = 2; failed == ENOTEMPTY || failed == EEXIST; ++number) {
+      to = stamped + '-' + std::to_string(number);
+      failed = disk_.rename(aside_, to);
+    }
+    if (failed != 0) return {"rename", aside_, failed};
+    const std::string parent = parent_of(from_);
+    failed = disk_.sync_directory(parent);
+    return failed == 0 ? StepFailed{} : StepFailed{"sync", parent, failed};
+  }
+
+  StepFailed copy(const std::string& name) {
+    const std::string from_path = path_in(from_, name);
+    const std::string to_path = path_in(aside_, name);
+    std::unique_ptr<File> from, to;
+    if (const Errno failed = disk_.open(from_path, OpenMode::read, from)) return {"open", from_path, failed};
+    if (const Errno failed = disk_.open(to_path, OpenMode::create, to)) return {"create", to_path, failed};
+    std::string bytes;
+    for (std::uint64_t at = 0;; at += bytes.size()) {
+      if (const Errno failed = from->read_at(at, kCopyAtOnceBytes, bytes)) return {"read", from_path, failed};
+      if (bytes.empty()) break;
+      if (const Errno failed = to->write_at(at, bytes)) return {"write", to_path, failed};
+    }
+    const Errno failed = to->sync();
+    return failed == 0 ? StepFailed{} : StepFailed{"sync", to_path, failed};
+  }
+
+  StepFailed empty_aside() {
+    std::vector<std::string> left;
+    if (const Errno failed = disk_.list(aside_, left)) return {"read", aside_, failed};
+    for (const auto& name : left) {
+      const std::string path = path_in(aside_, name);
+      if (const Errno failed = disk_.remove(path)) return {"remove", path, failed};
+    }
+    return {};
+  }
+
+  /// The room it took is wanted for the next attempt.
+  void take_away() {
+    if (!empty_aside()) disk_.remove(aside_);
+  }
+
+  Disk& disk_;
+  const std::string from_;
+  const std::string aside_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace
+
+Result<std::string> copy_beside(Disk& disk, const std::string& directory) {
+  return Copy(disk, directory).run();
+}
+
+}  // namespace assent::wal

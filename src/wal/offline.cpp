@@ -1,0 +1,176 @@
+#include "wal/offline.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "base/check.hpp"
+#include "wal/backup.hpp"
+#include "wal/files.hpp"
+#include "wal/format.hpp"
+#include "wal/lock.hpp"
+#include "wal/repair.hpp"
+
+namespace assent::wal {
+namespace {
+
+/// The lock, unless there is no log to own: a directory that is something else gets no trace of this.
+Result<std::unique_ptr<File>> own(Disk& disk, const std::string& directory) {
+  if (auto known = check_versions(disk, directory); !known) {
+    if (known.error().code == Errc::not_found) return no_log(directory);
+    return std::move(known).error();
+  }
+  std::vector<std::string> names;
+  if (const Errno failed = disk.list(directory, names)) return io_error("read", directory, failed);
+  const bool is_log = std::any_of(names.begin(), names.end(), [](const auto& name) {
+    return name == kCheckpointName || parse_segment_name(name).has_value();
+  });
+  if (!is_log) return no_log(directory);
+  return take_lock(disk, directory);
+}
+
+/// What the log does not need once it begins with this segment. A start removes what is left of it.
+Status remove_before(Disk& disk, const std::string& directory, std::uint64_t segment) {
+  std::vector<std::string> names;
+  if (const Errno failed = disk.list(directory, names)) return io_error("read", directory, failed);
+  for (const auto& name : names) {
+    const auto number = parse_segment_name(name);
+    if (number ? *number >= segment : !is_aside_name(name)) continue;
+    const std::string path = path_in(directory, name);
+    if (const Errno failed = disk.remove(path)) return io_error("remove", path, failed);
+  }
+  const Errno failed = disk.sync_directory(directory);
+  return failed == 0 ? Status(Ok{}) : io_error("sync", directory, failed);
+}
+
+/// Puts the checkpoint in place. This is where both commands take effect; what they do before changes nothing of what
+/// the log says, and what they do after only takes away what it no longer needs.
+Status put_checkpoint(Disk& disk, const std::string& directory, const CheckpointHead& head, const StateBuilder& state) {
+  const std::string bytes = encode_checkpoint(head, state);
+  if (bytes.size() > kCheckpointBytesMax) {
+    return io_error("write a checkpoint of more than 1 GiB as", path_in(directory, kCheckpointName), EFBIG);
+  }
+  const auto failed = write_aside(disk, directory, std::string(kCheckpointName), bytes);
+  return failed ? Status(failed.error()) : Status(Ok{});
+}
+
+/// Makes a copy, then cuts, as open() does.
+Status cut_torn_tail(Disk& disk, const std::string& directory, const Scan& scan, File& lock, std::string& copy,
+                     std::vector<std::string>& notes) {
+  auto copied = copy_beside(disk, directory);
+  if (!copied) return std::move(copied).error();
+  copy = *std::move(copied);
+  if (auto is_signed = sign_lock(directory, lock); !is_signed) return is_signed;
+  auto ready = make_ready(disk, directory, scan.end_segment_bytes, scan);
+  if (!ready) return std::move(ready).error();
+  notes = std::move(ready->notes);
+  return Ok{};
+}
+
+/// The log goes on in a new segment, behind a checkpoint of all that was salvaged. Between the number of that segment
+/// and all before it one is left out: until the checkpoint is in place, the old one finds a segment missing, so that no
+/// crash can make a damaged log look whole (the new segment would pass for one that was lost).
+Status begin_anew(Disk& disk, const std::string& directory, const Salvage& salvage) {
+  const std::uint64_t number = salvage.newest_segment + 2;
+  const auto log_id = salvage.state.state().log_id;
+  std::unique_ptr<File> file;
+  if (const auto failed = make_segment(disk, directory, {log_id, number, salvage.segment_bytes}, file)) {
+    return failed.error();
+  }
+  const CheckpointHead head{log_id, salvage.next_sequence - 1, number, salvage.next_sequence};
+  if (auto put = put_checkpoint(disk, directory, head, salvage.state); !put) return put;
+  return remove_before(disk, directory, number);
+}
+
+/// What was written is read back before anybody is told that it is good.
+Status check_repaired(Disk& disk, const std::string& directory, const ports::LogState& expected) {
+  const auto scanned = scan_whole(disk, directory, kAllKeys);
+  if (!scanned) return scanned.error();
+  if (scanned->tail == Tail::clean && scanned->state.state() == expected) return Ok{};
+  return Error{Errc::internal, "the repaired decision log in " + directory +
+                                   " does not read back as it was written; do not start on it, and use the copy"};
+}
+
+std::uint64_t bytes_in(Disk& disk, const std::string& directory) {
+  std::uint64_t bytes = 0;
+  std::vector<std::string> names;
+  if (disk.list(directory, names) != 0) return 0;
+  for (const auto& name : names) {
+    if (name != kCheckpointName && !parse_segment_name(name) && !is_aside_name(name)) continue;
+    std::unique_ptr<File> file;
+    FileInfo info;
+    if (disk.open(path_in(directory, name), OpenMode::read, file) == 0 && file->info(info) == 0) bytes += info.bytes;
+  }
+  return bytes;
+}
+
+bool is_compact(const Scan& scan) {
+  return scan.tail == Tail::clean && scan.leftovers.empty() && scan.reserves.size() <= 1 &&
+         scan.checkpoint.covers_through == scan.next_sequence - 1 && scan.checkpoint.first_segment == scan.end.segment;
+}
+
+}  // namespace
+
+Result<RepairReport> repair(const RepairOptions& options, Disk& disk) {
+  const auto& directory = options.directory;
+  auto lock = own(disk, directory);
+  if (!lock) return std::move(lock).error();
+  auto scanned = scan(disk, directory, kAllKeys);
+  if (!scanned) return std::move(scanned).error();
+  RepairReport report;
+  report.tail = scanned->tail;
+  report.findings = scanned->findings;
+  if (scanned->presence == Scan::Presence::unfinished) {
+    report.notes.push_back("its creation was cut off before it held anything; the next start makes it anew");
+    return report;
+  }
+  if (report.tail == Tail::clean) return report;
+  if (report.tail == Tail::torn) {
+    if (options.dry_run) return report;
+    auto cut = cut_torn_tail(disk, directory, *scanned, **lock, report.copy, report.notes);
+    if (!cut) return std::move(cut).error();
+    report.repaired = true;
+    return report;
+  }
+  auto salvaged = salvage(disk, directory);
+  if (!salvaged) return std::move(salvaged).error();
+  report.salvage = *std::move(salvaged);
+  if (options.dry_run || !options.force_lose) return report;
+  auto copied = copy_beside(disk, directory);
+  if (!copied) return std::move(copied).error();
+  report.copy = *std::move(copied);
+  if (auto is_signed = sign_lock(directory, **lock); !is_signed) return std::move(is_signed).error();
+  if (auto begun = begin_anew(disk, directory, *report.salvage); !begun) return std::move(begun).error();
+  if (auto good = check_repaired(disk, directory, report.salvage->state.state()); !good) return std::move(good).error();
+  report.repaired = true;
+  return report;
+}
+
+Result<CompactReport> compact(const std::string& directory, Disk& disk) {
+  auto lock = own(disk, directory);
+  if (!lock) return std::move(lock).error();
+  auto scanned = scan_whole(disk, directory, kAllKeys);
+  if (!scanned) return std::move(scanned).error();
+  CompactReport report;
+  report.bytes_before = report.bytes_after = bytes_in(disk, directory);
+  if (is_compact(*scanned)) return report;
+  if (scanned->tail == Tail::torn) {
+    auto cut = cut_torn_tail(disk, directory, *scanned, **lock, report.copy, report.notes);
+    if (!cut) return std::move(cut).error();
+  } else {
+    if (auto is_signed = sign_lock(directory, **lock); !is_signed) return std::move(is_signed).error();
+    // A checkpoint may only cover what is durable in the segments as well: what it calls so must be found there.
+    auto ready = make_ready(disk, directory, scanned->end_segment_bytes, *scanned);
+    if (!ready) return std::move(ready).error();
+  }
+  const CheckpointHead head{scanned->checkpoint.log_id, scanned->next_sequence - 1, scanned->end.segment,
+                            scanned->end_first_sequence};
+  if (auto put = put_checkpoint(disk, directory, head, scanned->state); !put) return std::move(put).error();
+  if (auto removed = remove_before(disk, directory, head.first_segment); !removed) return std::move(removed).error();
+  report.bytes_after = bytes_in(disk, directory);
+  report.changed = true;
+  return report;
+}
+
+}  // namespace assent::wal
