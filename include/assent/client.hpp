@@ -8,6 +8,7 @@
 
 #include "assent/result.hpp"
 #include "assent/status.hpp"
+#include "assent/survey.hpp"
 #include "assent/transaction.hpp"
 
 namespace assent {
@@ -39,6 +40,11 @@ class Client {
   Result<std::vector<TransactionStatus>> list();
   Result<std::vector<ParticipantInfo>> participants();
   Result<ServerInfo> info();
+  Result<std::vector<Hazard>> hazards();
+  Status acknowledge(const Acknowledgement& acknowledgement);
+  Result<Survey> survey(const SurveyQuery& query);
+  /// Has it settle what has a certain verdict now; gives how many branches that is.
+  Result<std::uint64_t> recover_now(const std::string& who);
 
  private:
   class Impl;

@@ -63,6 +63,23 @@ struct TransactionStatus {
   std::optional<Cause> cause;
 };
 
+/// A branch that came to the opposite of what was decided, and that nobody has acknowledged.
+struct Hazard {
+  std::string gtrid;
+  std::uint16_t branch = 0;      ///< From 1.
+  std::string participant;       ///< Empty where it is not known any more.
+  std::string reason;            ///< For people: what was seen.
+  std::int64_t found_at_ms = 0;  ///< Since 1970.
+};
+
+/// What an operator says of a hazard that has been seen to.
+struct Acknowledgement {
+  std::string gtrid;
+  std::uint16_t branch = 0;
+  std::string who;
+  std::string reason;
+};
+
 struct ServerInfo {
   std::string version;
   std::string coordinator;

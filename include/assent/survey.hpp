@@ -75,12 +75,22 @@ struct SurveyChoice {
   std::int64_t made_at_ms = 0;  ///< Since 1970, by the server's clock.
 };
 
+/// What of a survey is wanted.
+struct SurveyQuery {
+  std::string gtrid;        ///< Empty: all.
+  std::string participant;  ///< Empty: all.
+  std::uint64_t age_min_ms = 0;
+  /// Where a survey that was cut short goes on: as its `next`. Empty: at the beginning.
+  std::string from;
+};
+
 /// What is in doubt at the participants of a coordinator, and why.
 struct Survey {
   std::string coordinator;
   std::vector<SurveyBranch> branches;     ///< By gtrid, then branch, then participant.
   std::vector<SurveyChoice> heuristic;    ///< By gtrid, then participant. They stay, for ever.
   std::vector<SurveyGap> unreachable;     ///< Nothing could be looked at there.
+  std::string next;                       ///< Where it was cut short, as `from` takes it. Empty: this is all.
   std::vector<SurveyGap> locks_not_seen;  ///< Whom branches keep waiting there is not, or not wholly, known.
 };
 

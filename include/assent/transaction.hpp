@@ -68,13 +68,14 @@ struct StatementResult {
 };
 
 enum class BranchState : std::uint8_t {
-  active,       ///< Running, or waiting to run.
-  prepared,     ///< Voted yes; waits for the decision.
-  committed,    ///< Proven committed.
-  rolled_back,  ///< Rolled back, or never started.
-  in_doubt,     ///< Its vote or its settling was lost; being looked up or retried.
-  unproven,     ///< Committed by all that was said, but no proof row was kept to show it.
-  hazard,       ///< Decided commit, and the branch is gone without its proof row. An operator must look.
+  active,        ///< Running, or waiting to run.
+  prepared,      ///< Voted yes; waits for the decision.
+  committed,     ///< Proven committed.
+  rolled_back,   ///< Rolled back, or never started.
+  in_doubt,      ///< Its vote or its settling was lost; being looked up or retried.
+  unproven,      ///< Committed by all that was said, but no proof row was kept to show it.
+  acknowledged,  ///< Was a hazard, and an operator has seen to it.
+  hazard,        ///< Decided commit, and the branch is gone without its proof row. An operator must look.
 };
 
 struct BranchResult {
@@ -141,6 +142,7 @@ constexpr const char* to_string(BranchState state) noexcept {
     case BranchState::rolled_back: return "rolled_back";
     case BranchState::in_doubt: return "in_doubt";
     case BranchState::unproven: return "unproven";
+    case BranchState::acknowledged: return "acknowledged";
     case BranchState::hazard: return "hazard";
   }
   return "";

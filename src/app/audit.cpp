@@ -27,18 +27,43 @@ std::string operator_name() {
   return (other ? std::string(sudo) + " (" + account + ", " : account + " (") + process + ") on " + host.data();
 }
 
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What a server says need not be UTF-8.
+std::string line_of(const Json& fields) {
+  return fields.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace
+
 Status Audit::write(const std::vector<AuditedAct>& acts, const std::string& state) const {
   if (acts.empty()) return Ok{};
   std::string lines;
   const auto who = operator_name();
   const auto when = base::utc_text(base::wall_clock_ms());
   for (const auto& act : acts) {
-    nlohmann::ordered_json line{{"at", when}, {"who", who}, {"act", act.act}, {"state", state}, {"gtrid", act.gtrid}};
+    Json line{{"at", when}, {"who", who}, {"act", act.act}, {"state", state}, {"gtrid", act.gtrid}};
     if (act.branch != 0) line["branch"] = act.branch;
     if (!act.participant.empty()) line["participant"] = act.participant;
     line["why"] = act.why;
-    // What a server says need not be UTF-8.
-    lines += line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+    lines += line_of(line);
+  }
+  return append_to_file(path_, lines);
+}
+
+Status Audit::write(const std::vector<ports::OperatorAct>& acts) const {
+  if (acts.empty()) return Ok{};
+  std::string lines;
+  for (const auto& act : acts) {
+    lines += line_of({{"at", base::utc_text(act.done_at_ms)},
+                      {"who", act.who},
+                      {"act", act.act},
+                      {"state", "asked"},
+                      {"gtrid", act.gtrid},
+                      {"branch", act.branch},
+                      {"why", act.why}});
   }
   return append_to_file(path_, lines);
 }

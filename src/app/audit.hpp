@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "assent/result.hpp"
+#include "ports/decision_log.hpp"
 
 namespace assent::app {
 
@@ -26,10 +27,13 @@ class Audit {
   /// All of them, made durable at once. `state` is "begun", or what came of it: "done", "not_done", "refused".
   Status write(const std::vector<AuditedAct>& acts, const std::string& state) const;
 
+  /// What a running coordinator is asked for, and does by itself: as "asked", by whoever asked.
+  Status write(const std::vector<ports::OperatorAct>& acts) const;
+
   const std::string& path() const { return path_; }
 
  private:
-  const std::string path_;
+  std::string path_;
 };
 
 /// Who runs this program: `alice (root, pid 4711) on db1`, where alice used sudo.

@@ -8,6 +8,7 @@
 
 #include <boost/program_options.hpp>
 
+#include "app/engine.hpp"
 #include "app/exit_codes.hpp"
 #include "app/json_text.hpp"
 #include "app/output.hpp"
@@ -23,8 +24,8 @@ constexpr unsigned kHelpColumns = 100;
 
 /// In the order in which help lists them.
 constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {
-    transaction_commands, health_commands, setup_commands, doctor_commands,
-    recovery_commands,    choice_commands, log_commands};
+    transaction_commands, health_commands, setup_commands,  doctor_commands,
+    recovery_commands,    choice_commands, hazard_commands, log_commands};
 
 std::vector<const CtlCommand*> all_commands() {
   std::vector<const CtlCommand*> all;
@@ -203,8 +204,20 @@ std::variant<Config, int> ctl_config(const CtlCall& call) {
   return print(json_of_error({Errc::invalid_argument, path + ": " + loaded.problems.front()}) + '\n', kExitBadConfig);
 }
 
-Result<Client> ctl_connect(const CtlCall& call) {
+int failed_with_log(const CtlCall& call, const Config& config, const Error& error, const std::string& command) {
+  if (error.code == Errc::log_locked) {
+    const auto address = shown_address(config.listen.host, config.listen.port);
+    return ctl_failed(call,
+                      {error.code, error.what + ": ask it instead: assentctl --address " + address + " " + command},
+                      kExitUnavailable);
+  }
+  if (error.code == Errc::not_found) return ctl_failed(call, error, kExitBadInput);
+  return ctl_failed(call, error, exit_code_of_start(error));
+}
+
+Result<Client> ctl_connect(const CtlCall& call, std::optional<std::chrono::milliseconds> patience) {
   Client::Address address;
+  if (patience) address.answer_grace = *patience;
   address.host = call.address.host;
   address.port = call.address.port;
   return Client::connect(std::move(address));

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -58,6 +60,7 @@ std::span<const CtlCommand> doctor_commands() noexcept;
 std::span<const CtlCommand> setup_commands() noexcept;
 std::span<const CtlCommand> recovery_commands() noexcept;
 std::span<const CtlCommand> choice_commands() noexcept;
+std::span<const CtlCommand> hazard_commands() noexcept;
 std::span<const CtlCommand> log_commands() noexcept;
 
 /// Reports an error as a command does: one line on standard error, with --json also one document on standard output.
@@ -66,6 +69,11 @@ int ctl_failed(const CtlCall& call, const Error& error, int code);
 /// The configuration that --config names, or the exit code, once what is wrong with it was told.
 std::variant<Config, int> ctl_config(const CtlCall& call);
 
-Result<Client> ctl_connect(const CtlCall& call);
+/// The same of an error with the log that `config` names; `command` is what a running coordinator could be asked
+/// instead.
+int failed_with_log(const CtlCall& call, const Config& config, const Error& error, const std::string& command);
+
+/// `patience`: for an answer; nothing: the client's own.
+Result<Client> ctl_connect(const CtlCall& call, std::optional<std::chrono::milliseconds> patience = std::nullopt);
 
 }  // namespace assent::app

@@ -38,8 +38,8 @@ void listen_to_signals() {
   for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { interrupted = 1; });
 }
 
-coordinator::SurveyFilter filter_of(const CtlCall& call) {
-  return {call.text("gtrid"), call.text("participant"), milliseconds(call.number("min-age-ms"))};
+SurveyQuery query_of(const CtlCall& call) {
+  return {call.text("gtrid"), call.text("participant"), call.number("min-age-ms"), {}};
 }
 
 bool has_filter(const CtlCall& call) {
@@ -124,19 +124,9 @@ int failed_to_reach(const CtlCall& call, const Survey& survey) {
 }
 
 int failed_with_log(const CtlCall& call, const Config& config, const Error& error) {
-  if (error.code == Errc::log_locked) {
-    return ctl_failed(call,
-                      {error.code,
-                       error.what + ": ask it instead: assentctl --address " +
-                           shown_address(config.listen.host, config.listen.port) + " recover",
-                       false},
-                      kExitUnavailable);
-  }
-  if (error.code == Errc::not_found) {
-    return ctl_failed(call, {error.code, error.what + "; if it is gone for good: " + again(call, " --log-lost"), false},
-                      kExitBadInput);
-  }
-  return ctl_failed(call, error, exit_code_of_start(error));
+  auto told = error;
+  if (told.code == Errc::not_found) told.what += "; if it is gone for good: " + again(call, " --log-lost");
+  return app::failed_with_log(call, config, told, call.has("apply") ? "recover --apply" : "recover");
 }
 
 int with_log(const CtlCall& call, Config config) {
@@ -153,7 +143,7 @@ int with_log(const CtlCall& call, Config config) {
   }
   const coordinator::Surveyor surveyor(databases.all());
   auto seen = surveyor.look(std::make_unique<LogKnowledge>(*log).get());
-  auto survey = surveyor.survey(seen, filter_of(call));
+  auto survey = surveyor.survey(seen, query_of(call));
   if (nobody_there(survey, databases)) return failed_to_reach(call, survey);
   if (!call.has("apply")) return shown(call, survey, seen);
 
@@ -191,7 +181,7 @@ int without_log(const CtlCall& call, const Config& config) {
     return surveyor.look(&knowledge, true);
   };
   auto seen = look();
-  auto survey = surveyor.survey(seen, filter_of(call));
+  auto survey = surveyor.survey(seen, query_of(call));
   if (nobody_there(survey, databases)) return failed_to_reach(call, survey);
   if (!call.has("apply")) return shown(call, survey, seen);
 
@@ -215,6 +205,77 @@ int without_log(const CtlCall& call, const Config& config) {
   return shown(call, surveyor.survey(seen, {}), seen);
 }
 
+/// For one answer of a running coordinator, which asks all its participants.
+constexpr milliseconds kSurveyPatience{60'000};
+constexpr milliseconds kPollEvery{500};
+
+Result<Survey> whole_survey(Client& client, SurveyQuery query) {
+  auto all = client.survey(query);
+  while (all.ok() && !all->next.empty()) {
+    query.from = all->next;
+    auto more = client.survey(query);
+    if (!more.ok()) return more;
+    std::move(more->branches.begin(), more->branches.end(), std::back_inserter(all->branches));
+    all->next = more->next;
+  }
+  return all;
+}
+
+// Those that a running coordinator can settle now.
+std::size_t count_within_reach(const Survey& survey) {
+  return static_cast<std::size_t>(
+      std::count_if(survey.branches.begin(), survey.branches.end(), [&](const auto& branch) {
+        const bool ruled = branch.verdict == Verdict::will_commit || branch.verdict == Verdict::will_roll_back;
+        return ruled && std::none_of(survey.unreachable.begin(), survey.unreachable.end(),
+                                     [&](const auto& gap) { return gap.participant == branch.participant; });
+      }));
+}
+
+int live_shown(const CtlCall& call, const Survey& survey) {
+  const int code = !is_clean(survey) ? kExitNotSettled : !survey.unreachable.empty() ? kExitUnavailable : kExitGood;
+  if (call.json) return print(json_of(survey) + '\n', code);
+  auto text = survey_text(survey);
+  const auto address = shown_address(call.address.host, call.address.port);
+  if (is_clean(survey)) {
+    text += "nothing of coordinator '" + survey.coordinator + "' is in doubt\n";
+  } else {
+    text += "the coordinator runs, and goes on trying by itself\n";
+  }
+  if (count_within_reach(survey) > 0 && !call.has("apply")) {
+    text += "next: assentctl --address " + address + " recover --apply\n";
+  }
+  if (any(survey, Verdict::hazard)) {
+    text += "next: compare the databases and repair what the hazard left; then: assentctl --address " + address +
+            " hazards\n";
+  }
+  return print(text, code);
+}
+
+// Through the socket of one that runs.
+int with_running(const CtlCall& call) {
+  auto client = ctl_connect(call, kSurveyPatience);
+  if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
+  auto survey = whole_survey(*client, query_of(call));
+  if (!survey) return ctl_failed(call, survey.error(), exit_code_of(survey.error()));
+  if (!call.has("apply")) return live_shown(call, *survey);
+  const auto asked = client->recover_now(operator_name());
+  if (!asked) return ctl_failed(call, asked.error(), exit_code_of(asked.error()));
+  const auto bounds = bounds_of(call);
+  const auto until = base::SteadyClock::now() + bounds.patience;
+  auto next_progress = base::SteadyClock::now() + milliseconds{1'000};
+  for (;;) {
+    survey = whole_survey(*client, query_of(call));
+    if (!survey) return ctl_failed(call, survey.error(), exit_code_of(survey.error()));
+    const auto left = count_within_reach(*survey);
+    if (left == 0 || bounds.interrupted() || base::SteadyClock::now() >= until) return live_shown(call, *survey);
+    if (base::SteadyClock::now() >= next_progress) {
+      next_progress += milliseconds{1'000};
+      bounds.progress(*asked - std::min<std::uint64_t>(left, *asked), *asked);
+    }
+    std::this_thread::sleep_for(kPollEvery);
+  }
+}
+
 int ctl_recover(const CtlCall& call) {
   if (call.has("apply") && has_filter(call)) {
     complain(kCtlName,
@@ -228,8 +289,8 @@ int ctl_recover(const CtlCall& call) {
              "configuration");
     return kExitUsage;
   }
-  if (!call.has("config")) {
-    complain(kCtlName, "usage: assentctl recover --config FILE [--log-lost] [--apply]");
+  if (!call.has("config") && (call.has("log-lost") || call.has("audit-file"))) {
+    complain(kCtlName, "--log-lost and --audit-file go with --config FILE, which names the databases");
     return kExitUsage;
   }
   const auto id = call.text("coordinator");
@@ -237,6 +298,10 @@ int ctl_recover(const CtlCall& call) {
     complain(kCtlName, "--coordinator: not an identity: [a-z0-9][a-z0-9_-]*, at most " +
                            std::to_string(protocol::kCoordinatorIdBytesMax) + " bytes");
     return kExitUsage;
+  }
+  if (!call.has("config")) {
+    listen_to_signals();
+    return with_running(call);
   }
   auto loaded = ctl_config(call);
   if (const auto* code = std::get_if<int>(&loaded)) return *code;
@@ -248,9 +313,11 @@ int ctl_recover(const CtlCall& call) {
 
 void recover_options(CtlOptions& options) {
   options.add_options()  //
-      ("config", po::value<std::string>()->value_name("FILE"),
-       "the coordinator's configuration, or one with the databases under the names that they have in its")  //
-      ("log-lost", "its log is gone: conclude from the databases alone")                                    //
+      (
+          "config", po::value<std::string>()->value_name("FILE"),
+          "of a stopped coordinator: its configuration, or one with the databases under the names that they have in "
+          "its")                                                          //
+      ("log-lost", "its log is gone: conclude from the databases alone")  //
       ("coordinator", po::value<std::string>()->value_name("ID"),
        "with --log-lost: the identity of the lost one, where it is not the configuration's")                  //
       ("apply", "settle what has a certain verdict; otherwise nothing is changed")                            //
@@ -268,8 +335,11 @@ void recover_options(CtlOptions& options) {
 std::span<const CtlCommand> recovery_commands() noexcept {
   static constexpr CtlCommand kCommands[] = {
       {"recover", "", 0, 0, "what is in doubt, why, and one command to settle it",
-       R"help(Joins the log of a stopped coordinator with what its databases show (XA RECOVER, proof rows, acceptors' rows, lock
-waits) and says of every branch what will become of it, and why:
+       R"help(Joins what the coordinator knows with what its databases show (XA RECOVER, proof rows, acceptors' rows, lock waits) and
+says of every branch what will become of it, and why. A running coordinator is asked through its socket; of a stopped one,
+--config names the log and the databases.
+
+  running              its coordinator is at it
 
   will commit          its transaction is decided: commit
   will roll back       nothing has decided its transaction (presumed abort), or a rollback was
@@ -291,6 +361,7 @@ Exit codes: 0 nothing is in doubt, 2 something is, or a hazard was seen, 65 the 
 database cannot be reached, or the coordinator runs, 73 the audit file cannot be written, 78 the configuration is wrong.
 
 Examples:
+  assentctl recover
   assentctl recover --config config/assentd.json
   assentctl recover --config config/assentd.json --apply
   assentctl recover --config config/assentd.json --min-age-ms 60000 --json | jq '.branches[].gtrid'

@@ -162,7 +162,7 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   }
   if (auto written = audit.write({act}, "done"); !written.ok()) complain(kCtlName, written.error().what);
   const auto after = only_this();
-  const auto survey = surveyor.survey(after, {.gtrid = gtrid, .participant = {}, .age_min = {}});
+  const auto survey = surveyor.survey(after, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
   const bool settled = is_clean(survey) && survey.unreachable.empty();
   const int code = !settled ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;
   if (call.json) return print(json_of(survey) + '\n', code);

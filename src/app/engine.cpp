@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include "app/audit.hpp"
 #include "app/exit_codes.hpp"
 #include "base/failpoints.hpp"
 #include "base/log.hpp"
@@ -72,8 +73,12 @@ Status Engine::start(const Config& config) {
     participants.push_back(participant::make_participant(participant.connection, loop));
     all.push_back(participants.back().get());
   }
+  auto settings = config.coordinator;
+  settings.audit = [audit = Audit(config.audit_file)](const std::vector<ports::OperatorAct>& acts) {
+    return audit.write(acts);
+  };
   coordinator =
-      std::make_unique<coordinator::Coordinator>(config.coordinator, std::move(opened->state), *log, std::move(all));
+      std::make_unique<coordinator::Coordinator>(std::move(settings), std::move(opened->state), *log, std::move(all));
   return coordinator->start();
 }
 

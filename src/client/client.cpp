@@ -104,4 +104,26 @@ Result<ServerInfo> Client::info() {
   return impl_->ask<ServerInfo>(wire::InfoQuery{});
 }
 
+Result<std::vector<Hazard>> Client::hazards() {
+  auto list = impl_->ask<wire::HazardList>(wire::HazardsQuery{});
+  if (!list.ok()) return std::move(list).error();
+  return std::move(list->hazards);
+}
+
+Status Client::acknowledge(const Acknowledgement& acknowledgement) {
+  auto done = impl_->ask<wire::Acknowledged>(acknowledgement);
+  if (!done.ok()) return std::move(done).error();
+  return Ok{};
+}
+
+Result<Survey> Client::survey(const SurveyQuery& query) {
+  return impl_->ask<Survey>(query);
+}
+
+Result<std::uint64_t> Client::recover_now(const std::string& who) {
+  auto recovering = impl_->ask<wire::Recovering>(wire::RecoverQuery{who});
+  if (!recovering.ok()) return std::move(recovering).error();
+  return recovering->branches;
+}
+
 }  // namespace assent

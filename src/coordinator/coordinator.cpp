@@ -29,7 +29,8 @@ Coordinator::Impl::Impl(Settings settings, ports::LogState recovered, ports::Dec
     : settings_(std::move(settings)),
       recovered_(std::move(recovered)),
       participants_(std::move(participants)),
-      house_(make_house(log, participants_, settings_.live_transactions_max, settings_.idempotency_keys_max)) {
+      house_(make_house(log, participants_, settings_.live_transactions_max, settings_.idempotency_keys_max)),
+      surveyor_(participants_) {
   ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
   for (const auto& name : settings_.acceptors) ASSENT_CHECK(house_->places.contains(name));
   // Whoever calls it is driven by a participant, and those end before this does.
@@ -52,6 +53,10 @@ Status Coordinator::Impl::start() {
     if (inspection.owner) house_->registry.closed_below(inspection.owner->closed_below);
   }
   house_->keys.restore(recovered_);
+  for (const auto& [place, hazard] : recovered_.hazards) {
+    spdlog::critical("HAZARD {}: branch {} is still open since an earlier run: {}", hazard.gtrid, hazard.branch,
+                     hazard.reason);
+  }
   if (auto resumed = resume_decided(); !resumed.ok()) return resumed;
   ASSENT_FAILPOINT(recovery_resumed);
 
@@ -122,7 +127,13 @@ Status Coordinator::Impl::force_epoch() {
 }
 
 Status Coordinator::Impl::resume_decided() {
+  house_->hazards.restore(recovered_);
   for (const auto& [gtrid, kept] : recovered_.live) {
+    // Its last hazard was acknowledged while nobody ran it.
+    if (kept.settled.size() == kept.decision.participants.size()) {
+      house_->log.append(ports::TransactionEnded{gtrid});
+      continue;
+    }
     auto decision = kept;
     if (!house_->keys.awaits(decision.decision.idempotency_key, gtrid)) {
       // Its outcome is known, or the key stands for a later one by now.
@@ -316,6 +327,8 @@ std::size_t Coordinator::Impl::stop() {
   }
   if (caretaker_.joinable()) caretaker_.join();
   for (auto* participant : participants_) participant->stop();
+  // What operators wait for was answered by that.
+  chores_.stop();
   const auto left = house_->registry.live();
   state_ = State::stopped;
   return left;
@@ -346,6 +359,18 @@ std::vector<ParticipantInfo> Coordinator::participants() const {
 }
 ServerInfo Coordinator::info() const {
   return impl_->info();
+}
+std::vector<Hazard> Coordinator::hazards() const {
+  return impl_->hazards();
+}
+void Coordinator::acknowledge(Acknowledgement acknowledgement, ports::Done<Status> done) {
+  impl_->acknowledge(std::move(acknowledgement), std::move(done));
+}
+void Coordinator::survey(SurveyQuery query, ports::Done<Result<Survey>> done) {
+  impl_->survey(std::move(query), std::move(done));
+}
+void Coordinator::recover_now(std::string who, ports::Done<Result<std::uint64_t>> done) {
+  impl_->recover_now(std::move(who), std::move(done));
 }
 std::size_t Coordinator::stop() {
   return impl_->stop();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "assent/result.hpp"
 #include "assent/status.hpp"
+#include "assent/survey.hpp"
 #include "assent/transaction.hpp"
 #include "ports/decision_log.hpp"
 #include "ports/participant.hpp"
@@ -29,6 +31,8 @@ struct Settings {
   /// Of every transaction in three phases, by name: participants of this coordinator. Empty: those of the transaction.
   std::vector<std::string> acceptors;
   std::set<std::string> witnesses;  ///< Participants that are acceptors only.
+  /// Writes down what an operator has had done, before it is; may block. An error keeps it from being done.
+  std::function<Status(const std::vector<ports::OperatorAct>&)> audit;
 };
 
 /// Takes transactions, drives each by the rules of src/protocol, and settles what is left over by itself or its
@@ -57,6 +61,19 @@ class Coordinator {
   std::vector<TransactionStatus> list(std::size_t max) const;
   std::vector<ParticipantInfo> participants() const;
   ServerInfo info() const;
+
+  /// The hazards that nobody has acknowledged, by gtrid and branch.
+  std::vector<Hazard> hazards() const;
+  /// Makes the acknowledgement durable; then the hazard is open no more, and its branch counts as settled.
+  /// Errc::not_found when there is no such hazard.
+  void acknowledge(Acknowledgement acknowledgement, ports::Done<Status> done);
+
+  /// Looks at what is in doubt at the participants. Errc::overloaded when too many look already. `done` is called on a
+  /// thread of the coordinator's own.
+  void survey(SurveyQuery query, ports::Done<Result<Survey>> done);
+  /// Brings what has a certain verdict to its end now, rather than at its next turn, and writes down who wanted it.
+  /// Gives how many branches that is; what becomes of them, survey() tells.
+  void recover_now(std::string who, ports::Done<Result<std::uint64_t>> done);
 
   /// Takes no more work, lets what runs finish for at most `drain_timeout`, rolls back what is undecided then, and
   /// stops. Decided branches that could not be settled are left to the next start. Gives how many transactions were

@@ -11,17 +11,20 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
+#include "coordinator/chores.hpp"
 #include "coordinator/coordinator.hpp"
 #include "coordinator/house.hpp"
 #include "coordinator/live_transaction.hpp"
 #include "coordinator/log_fit.hpp"
 #include "coordinator/purger.hpp"
+#include "coordinator/surveyor.hpp"
 #include "coordinator/sweeper.hpp"
 
 namespace assent::coordinator {
 
 /// What coordinator.hpp promises: taking and ending work in coordinator.cpp, what is told of it in
-/// coordinator_queries.cpp.
+/// coordinator_queries.cpp, what operators ask for in coordinator_recovery.cpp.
 class Coordinator::Impl {
  public:
   Impl(Settings settings, ports::LogState recovered, ports::DecisionLog& log,
@@ -37,6 +40,10 @@ class Coordinator::Impl {
   std::vector<TransactionStatus> list(std::size_t max) const;
   std::vector<ParticipantInfo> participants() const;
   ServerInfo info() const;
+  std::vector<Hazard> hazards() const;
+  void acknowledge(Acknowledgement said, ports::Done<Status> done);
+  void survey(SurveyQuery query, ports::Done<Result<Survey>> done);
+  void recover_now(std::string who, ports::Done<Result<std::uint64_t>> done);
   std::size_t stop();
 
  private:
@@ -48,6 +55,8 @@ class Coordinator::Impl {
   /// One that is new, or again. Its idempotency key is claimed.
   void run(Rerun one);
   void caretake();
+  Seen look() const;
+  Status audit(const std::vector<ports::OperatorAct>& acts) const;
   void purge();
   std::size_t unanswered() const;
   /// Waits until every client has its answer. False if `bound` passed first.
@@ -81,6 +90,9 @@ class Coordinator::Impl {
   std::vector<ports::Participant*> came_up_;
   bool caretaker_stop_ = false;
   std::thread caretaker_;
+
+  const Surveyor surveyor_;
+  Chores chores_;
 };
 
 }  // namespace assent::coordinator

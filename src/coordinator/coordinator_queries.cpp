@@ -80,10 +80,10 @@ ServerInfo Coordinator::Impl::info() const {
     case ports::LogCondition::poisoned: info.state = "log_poisoned"; break;
   }
   info.live = static_cast<std::uint32_t>(house_->registry.live());
+  info.hazards = static_cast<std::uint32_t>(house_->hazards.size());
   for (const auto& live : house_->registry.all()) {
     for (const auto& branch : live->status().branches) {
       if (branch.state == BranchState::in_doubt) ++info.in_doubt;
-      if (branch.state == BranchState::hazard) ++info.hazards;
     }
   }
   info.limits = {{"live_transactions_max", settings_.live_transactions_max},

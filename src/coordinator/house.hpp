@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "coordinator/admission.hpp"
+#include "coordinator/hazard_book.hpp"
 #include "coordinator/idempotency.hpp"
 #include "coordinator/registry.hpp"
 #include "ports/decision_log.hpp"
@@ -42,6 +43,7 @@ struct House {
   Admission admission;
   Registry registry;
   IdempotencyIndex keys;
+  HazardBook hazards{};
   std::map<std::string, Place> places;  ///< By the participant's name.
   std::function<void(Rerun)> rerun;
 

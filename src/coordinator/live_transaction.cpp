@@ -232,6 +232,13 @@ void LiveTransaction::participant_is_up(const ports::Participant* participant) {
   if (proposer) proposer->hurry();
 }
 
+void LiveTransaction::acknowledged(std::uint16_t number_in_log) {
+  ASSENT_CHECK(number_in_log >= 1);
+  if (number_in_log <= runs_.size()) {
+    post(protocol::Acknowledged{static_cast<protocol::BranchIndex>(number_in_log - 1)});
+  }
+}
+
 void LiveTransaction::cancel() {
   std::shared_ptr<Admission::Ticket> ticket;
   {
@@ -375,6 +382,7 @@ void LiveTransaction::tell_ended() {
   // Its client may have been answered before the acceptors were heard.
   if (!key_.empty() && last.outcome) house_->keys.amend(key_, gtrid_, *last.outcome);
   house_->registry.ended(this, gtrid_, std::move(last));
+  house_->hazards.remove_all(gtrid_);
 }
 
 protocol::Xid LiveTransaction::xid(protocol::BranchIndex branch) const {

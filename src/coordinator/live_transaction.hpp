@@ -54,6 +54,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void tick(base::SteadyTime now);
   /// The participant has come back: its unsettled branches are due at once.
   void participant_is_up(const ports::Participant* participant);
+  /// An operator has seen to the hazard of its branch `number`, from 1, and the log has it.
+  void acknowledged(std::uint16_t number);
   /// The coordinator is stopping: an undecided transaction rolls back.
   void cancel();
 
@@ -62,6 +64,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   bool needs_proofs() const { return !contradicted_.load(std::memory_order_relaxed); }
   bool answered() const { return answered_.load(std::memory_order_acquire); }
   TransactionStatus status() const;
+  /// Its decision to commit, and what has come of it, while that is being carried out.
+  std::optional<ports::LiveDecision> decision() const;
   TransactionResult result() const;
 
  private:

@@ -126,6 +126,7 @@ void LiveTransaction::run(const protocol::Answer& command) {
 }
 
 void LiveTransaction::run(const protocol::LogSettled& command) {
+  house_->hazards.remove(gtrid_, number(command.branch));
   house_->log.append(ports::BranchSettled{gtrid_, number(command.branch)});
 }
 
@@ -141,19 +142,21 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
   const auto& name = runs_[command.branch].place.participant->name();
   if (!decided) {
     contradicted_ = true;
-    // There is no decision that the log could hold it with: it is shown until the next start.
-    return spdlog::critical(
+    spdlog::critical(
         "HAZARD {}: branch {} at '{}' was to be rolled back and was committed by somebody else: {}. "
         "Compare the databases before repairing them",
         gtrid_, number(command.branch), name, reason);
+    reason = "to be rolled back at '" + name + "', and committed by somebody else: " + reason;
+  } else {
+    spdlog::critical(
+        "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. It may have "
+        "been rolled back by hand; compare the databases before repairing them",
+        gtrid_, number(command.branch), name, reason);
   }
-  spdlog::critical(
-      "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. It may have "
-      "been rolled back by hand; compare the databases before repairing them",
-      gtrid_, number(command.branch), name, reason);
+  const ports::HazardFound hazard{gtrid_, number(command.branch), reason, base::wall_clock_ms()};
+  house_->hazards.add(hazard, name);
   ASSENT_FAILPOINT(hazard_unlogged);
-  house_->log.append(ports::HazardFound{gtrid_, number(command.branch), reason, base::wall_clock_ms()},
-                     [] { ASSENT_FAILPOINT(hazard_logged); });
+  house_->log.append(hazard, [] { ASSENT_FAILPOINT(hazard_logged); });
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {

@@ -16,6 +16,7 @@ BranchState LiveTransaction::state_of(protocol::BranchIndex branch) const {
     case State::unproven: return BranchState::unproven;
     case State::rolled_back: return BranchState::rolled_back;
     case State::hazard: return BranchState::hazard;
+    case State::acknowledged: return BranchState::acknowledged;
   }
   return BranchState::in_doubt;
 }
@@ -64,11 +65,33 @@ TransactionStatus LiveTransaction::status_locked() const {
     const auto state = state_of(static_cast<protocol::BranchIndex>(i));
     const bool troubled = state == BranchState::in_doubt || state == BranchState::hazard;
     // What was told to the client as committed is not so any more once a branch of it is found to be lost.
-    if (state == BranchState::hazard) status.outcome = Outcome::unknown;
+    if (state == BranchState::hazard || state == BranchState::acknowledged) status.outcome = Outcome::unknown;
     status.branches.push_back({runs_[i].place.participant->name(), state, troubled ? runs_[i].detail : ""});
   }
   if (status.outcome == Outcome::rolled_back) status.cause = cause_;
   return status;
+}
+
+std::optional<ports::LiveDecision> LiveTransaction::decision() const {
+  const std::lock_guard lock(mutex_);
+  if (rules_.phase != protocol::Phase::committing) return std::nullopt;
+  const auto status = status_locked();
+  ports::LiveDecision live;
+  live.decision = {.gtrid = gtrid_,
+                   .protocol = protocol_,
+                   .participants = members_.participants,
+                   .acceptors = members_.acceptors,
+                   .idempotency_key = key_,
+                   .request_fingerprint = fingerprint_,
+                   .label = label_,
+                   .decided_at_ms = decided_at_ms_ != 0 ? decided_at_ms_ : base::wall_clock_ms() - status.age_ms};
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const auto branch = static_cast<protocol::BranchIndex>(i);
+    if (is_settled(rules_.branches[i].state)) live.settled.insert(number(branch));
+    if (rules_.branches[i].state != protocol::BranchRules::State::hazard) continue;
+    live.hazards[number(branch)] = {gtrid_, number(branch), runs_[i].detail, 0};
+  }
+  return live;
 }
 
 }  // namespace assent::coordinator

@@ -391,13 +391,18 @@ void Surveyor::find_rows(Seen& seen) const {
     add_unlisted(one, unreachable);
     for (auto& branch : one.branches) {
       if (branch.sight != Sight::absent) continue;
-      if (one.decision && one.decision->settled.contains(branch.number)) branch.sight = Sight::proven;
       const auto at = rows.find(branch.participant);
       if (at == rows.end() || !at->second.contains(gtrid)) continue;
       for (const auto& proof : at->second.at(gtrid).proofs) {
         if (proof.branch != branch.number) continue;
         branch.sight = !proof.committed ? Sight::held : proof.fence ? Sight::fenced : Sight::proven;
       }
+    }
+    if (one.decision) {
+      // Settled, and acknowledged where it was a hazard: nothing is to be said of it any more.
+      std::erase_if(one.branches, [&](const auto& branch) {
+        return branch.sight == Sight::absent && one.decision->settled.contains(branch.number);
+      });
     }
     if (one.protocol != Protocol::three_phase) continue;
     one.acceptors.resize(one.members.acceptors.size());
@@ -419,14 +424,15 @@ void Surveyor::find_rows(Seen& seen) const {
   }
 }
 
-Survey Surveyor::survey(const Seen& seen, const SurveyFilter& filter) const {
+Survey Surveyor::survey(const Seen& seen, const SurveyQuery& query) const {
   Survey survey;
   survey.coordinator = participants_.front()->coordinator_id();
   for (const auto& [name, why] : seen.unreachable) survey.unreachable.push_back({name, why});
   const auto wanted = [&](const std::string& gtrid, const std::string& participant, std::optional<milliseconds> age) {
-    return (filter.gtrid.empty() || filter.gtrid == gtrid) &&
-           (filter.participant.empty() || filter.participant == participant) &&
-           (filter.age_min.count() == 0 || (age && *age >= filter.age_min));
+    return (query.gtrid.empty() || query.gtrid == gtrid) &&
+           (query.participant.empty() || query.participant == participant) &&
+           (query.age_min_ms == 0 || (age && age->count() >= static_cast<std::int64_t>(query.age_min_ms))) &&
+           gtrid >= query.from;
   };
   for (const auto& [gtrid, one] : seen.transactions) {
     for (const auto& branch : one.branches) {

@@ -92,13 +92,6 @@ struct Seen {
   std::map<std::string, std::string> unreachable;  ///< Participants that could not be looked at, and why.
 };
 
-/// What of a survey is wanted.
-struct SurveyFilter {
-  std::string gtrid;        ///< Empty: all.
-  std::string participant;  ///< Empty: all.
-  std::chrono::milliseconds age_min{0};
-};
-
 /// Joins what the log knows with what the participants show: XA RECOVER, proof rows, acceptors' rows, operators'
 /// choices. Only looks. Thread safe; blocks, for as long as the participants take.
 class Surveyor {
@@ -114,7 +107,7 @@ class Surveyor {
   std::optional<std::chrono::milliseconds> silence() const;
 
   /// The same as look() for people, with whom the branches keep waiting.
-  Survey survey(const Seen& seen, const SurveyFilter& filter) const;
+  Survey survey(const Seen& seen, const SurveyQuery& query) const;
 
  private:
   void find_rows(Seen& seen) const;

@@ -69,7 +69,8 @@ std::vector<Sweeper::Orphan> Sweeper::orphans_in(const std::vector<ports::Listed
     const auto parts = protocol::parse_gtrid(gtrid);
     ASSENT_CHECK(parts.has_value());
     if (parts->protocol == Protocol::three_phase && parts->epoch < epoch_) of_the_past = true;
-    switch (protocol::recovery_act(whose, known(gtrid), era(parts->epoch), parts->protocol)) {
+    switch (protocol::recovery_act(whose, known_to(*house_, gtrid), era_of(parts->epoch, first_epoch_, epoch_),
+                                   parts->protocol)) {
       case protocol::Act::leave: break;
       case protocol::Act::alarm:
         spdlog::critical(
@@ -126,20 +127,18 @@ void Sweeper::check_past() {
       });
 }
 
-protocol::Known Sweeper::known(const std::string& gtrid) const {
-  // Asked after the scan: a transaction is in the registry before its first branch starts and until its end, so one
-  // that is not in there now has nobody at it. Every decision in the log is in the registry until it has ended.
-  if (house_->registry.find(gtrid)) return protocol::Known::live;
-  const auto ended = house_->registry.recent(gtrid);
+protocol::Known known_to(const House& house, const std::string& gtrid) {
+  if (house.registry.find(gtrid)) return protocol::Known::live;
+  const auto ended = house.registry.recent(gtrid);
   if (ended && ended->outcome == Outcome::committed) return protocol::Known::decided;
   const bool three_phase = protocol::parse_gtrid(gtrid)->protocol == Protocol::three_phase;
-  return three_phase && house_->registry.is_closed(gtrid) ? protocol::Known::closed : protocol::Known::nothing;
+  return three_phase && house.registry.is_closed(gtrid) ? protocol::Known::closed : protocol::Known::nothing;
 }
 
-protocol::Era Sweeper::era(std::uint32_t epoch) const {
-  if (epoch < first_epoch_) return protocol::Era::before_log;
-  if (epoch > epoch_) return protocol::Era::future;
-  return epoch < epoch_ ? protocol::Era::past : protocol::Era::current;
+protocol::Era era_of(std::uint32_t epoch, std::uint32_t first, std::uint32_t current) {
+  if (epoch < first) return protocol::Era::before_log;
+  if (epoch > current) return protocol::Era::future;
+  return epoch < current ? protocol::Era::past : protocol::Era::current;
 }
 
 void Sweeper::settle(const Orphan& orphan) {

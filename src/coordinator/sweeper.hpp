@@ -50,8 +50,6 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   void on_settled(const Orphan& orphan, const ports::SettleReport& report);
   /// Whether the acceptor's rows of earlier epochs name participants that are not configured.
   void check_past();
-  protocol::Known known(const std::string& gtrid) const;
-  protocol::Era era(std::uint32_t epoch) const;
   void one_done();
 
   const std::shared_ptr<House> house_;
@@ -67,5 +65,12 @@ class Sweeper : public std::enable_shared_from_this<Sweeper> {
   std::atomic<bool> complained_{false};
   protocol::Xid next_;  ///< Where the next sweep begins. Touched by the running one only.
 };
+
+/// What a running coordinator knows of a listed branch's transaction. To be asked after the branch was listed: a
+/// transaction is in the registry before its first branch starts and until its end, so one that is not in there
+/// afterwards has nobody at it. Every decision in the log is in the registry until it has ended.
+protocol::Known known_to(const House& house, const std::string& gtrid);
+/// Of a coordinator in `current`, whose log begins with `first`.
+protocol::Era era_of(std::uint32_t epoch, std::uint32_t first, std::uint32_t current);
 
 }  // namespace assent::coordinator

@@ -55,8 +55,8 @@ class Stepper {
       case Phase::one_phase:
         // It may commit at any moment: find out, fencing it off if it has not.
         return settle(0);
-      case Phase::committing: return answer(any(State::hazard) ? Outcome::unknown : Outcome::committed, false);
-      case Phase::rolling_back: return answer(any(State::hazard) ? Outcome::unknown : Outcome::rolled_back, false);
+      case Phase::committing: return answer(is_contradicted() ? Outcome::unknown : Outcome::committed, false);
+      case Phase::rolling_back: return answer(is_contradicted() ? Outcome::unknown : Outcome::rolled_back, false);
       case Phase::pre_committing:
       case Phase::terminating: return answer(Outcome::unknown, false);
       case Phase::deciding:  // The decision is on its way to the disk: no way back.
@@ -155,6 +155,15 @@ class Stepper {
     command(Terminate{});
   }
 
+  void on(const Acknowledged& event) {
+    auto& branch = at(event.branch);
+    // It may have turned out to be none meanwhile.
+    if (branch.state != State::hazard) return;
+    branch.state = State::acknowledged;
+    if (txn().phase == Phase::rolling_back) return close_rollback();
+    if (txn().phase == Phase::committing && all_settled()) after_commit();
+  }
+
  private:
   TransactionRules& txn() { return step_.next; }
   BranchRules& at(BranchIndex index) {
@@ -172,6 +181,7 @@ class Stepper {
   bool any(State state) {
     return std::any_of(txn().branches.begin(), txn().branches.end(), [&](const auto& b) { return b.state == state; });
   }
+  bool is_contradicted() { return any(State::hazard) || any(State::acknowledged); }
   bool all_settled() {
     return std::all_of(txn().branches.begin(), txn().branches.end(), [](const auto& b) { return is_settled(b.state); });
   }
@@ -239,7 +249,7 @@ class Stepper {
   }
 
   void after_commit() {
-    answer(Outcome::committed, true);
+    answer(is_contradicted() ? Outcome::unknown : Outcome::committed, true);
     end();
   }
 
@@ -262,7 +272,7 @@ class Stepper {
     const bool untried = std::any_of(branches.begin(), branches.end(), [](const auto& b) {
       return !is_settled(b.state) && b.state != State::hazard && b.settling;
     });
-    if (any(State::hazard)) {
+    if (is_contradicted()) {
       // Committed by hand under a rollback: not one outcome any more.
       if (!untried) answer(Outcome::unknown, false);
     } else if (!untried) {

@@ -51,6 +51,7 @@ struct BranchRules {
     unproven,
     rolled_back,
     hazard,
+    acknowledged,  ///< A hazard that an operator has seen to.
   };
   State state = State::running;
   bool known_prepared = false;
@@ -98,8 +99,12 @@ struct QuorumDecided {
 struct Outbid {};
 /// A majority of acceptors has closed it: somebody else has settled every branch, and the outcome is not known here.
 struct OverElsewhere {};
+/// An operator has seen to a hazard, and the log has it.
+struct Acknowledged {
+  BranchIndex branch;
+};
 using Event = std::variant<Voted, DeadlinePassed, Cancelled, DecisionDurable, DecisionNotWritten, DecisionIndeterminate,
-                           Settled, RetryDue, QuorumDecided, Outbid, OverElsewhere>;
+                           Settled, RetryDue, QuorumDecided, Outbid, OverElsewhere, Acknowledged>;
 
 // Commands.
 struct ForceDecision {};
@@ -155,7 +160,7 @@ Step step(TransactionRules state, const Event& event);
 /// Whether the branch has an end that needs nothing more.
 constexpr bool is_settled(BranchRules::State state) {
   return state == BranchRules::State::committed || state == BranchRules::State::unproven ||
-         state == BranchRules::State::rolled_back;
+         state == BranchRules::State::rolled_back || state == BranchRules::State::acknowledged;
 }
 
 }  // namespace assent::protocol

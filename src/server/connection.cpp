@@ -130,11 +130,13 @@ void Connection::handle(std::string_view line) {
       request.call);
 }
 
+void Connection::begin() {
+  const std::lock_guard lock(mutex_);
+  ++in_flight_;
+}
+
 void Connection::submit(wire::Request request) {
-  {
-    const std::lock_guard lock(mutex_);
-    ++in_flight_;
-  }
+  begin();
   core_->service.submit(std::get<Transaction>(std::move(request.call)),
                         [self = shared_from_this(), id = std::move(request.id)](Result<TransactionResult> result) {
                           self->complete(id, std::move(result));
@@ -172,9 +174,35 @@ void Connection::query(const wire::Id& id, const wire::InfoQuery&) {
   answer([&](std::string& out) { wire::append_answer(out, id, info); });
 }
 
+void Connection::query(const wire::Id& id, const wire::HazardsQuery&) {
+  const wire::HazardList list{core_->service.hazards()};
+  answer([&](std::string& out) { wire::append_answer(out, id, list); });
+}
+
+void Connection::query(const wire::Id& id, const Acknowledgement& said) {
+  begin();
+  core_->service.acknowledge(said, [self = shared_from_this(), id](const Status& status) {
+    self->complete(id, status.ok() ? Result<wire::Acknowledged>(wire::Acknowledged{}) : status.error());
+  });
+}
+
+void Connection::query(const wire::Id& id, const SurveyQuery& query) {
+  begin();
+  core_->service.survey(
+      query, [self = shared_from_this(), id](Result<Survey> survey) { self->complete(id, std::move(survey)); });
+}
+
+void Connection::query(const wire::Id& id, const wire::RecoverQuery& query) {
+  begin();
+  core_->service.recover_now(query.who, [self = shared_from_this(), id](const Result<std::uint64_t>& branches) {
+    self->complete(id, branches.ok() ? Result<wire::Recovering>(wire::Recovering{*branches}) : branches.error());
+  });
+}
+
 // --- answering, on any thread ---------------------------------------------------------------------------------------
 
-void Connection::complete(const wire::Id& id, Result<TransactionResult> result) {
+template <typename T>
+void Connection::complete(const wire::Id& id, Result<T> result) {
   const bool lost = ASSENT_FAILS_AT(answer_unsent);
   const std::lock_guard lock(mutex_);
   ASSENT_CHECK(in_flight_ > 0);
@@ -192,6 +220,11 @@ void Connection::complete(const wire::Id& id, Result<TransactionResult> result) 
   flush_soon();
   ASSENT_FAILPOINT(answer_sent);
   if (may_resume() || (ending_ && in_flight_ == 0)) wake();
+}
+
+template <typename T>
+void Connection::append_result(const wire::Id& id, const T& result) {
+  wire::append_answer(unsent_, id, result);
 }
 
 void Connection::append_result(const wire::Id& id, TransactionResult result) {

@@ -48,6 +48,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void query(const wire::Id& id, const wire::ListQuery& query);
   void query(const wire::Id& id, const wire::ParticipantsQuery& query);
   void query(const wire::Id& id, const wire::InfoQuery& query);
+  void query(const wire::Id& id, const wire::HazardsQuery& query);
+  void query(const wire::Id& id, const Acknowledgement& said);
+  void query(const wire::Id& id, const SurveyQuery& query);
+  void query(const wire::Id& id, const wire::RecoverQuery& query);
+  /// From here on one more request is in flight, until complete().
+  void begin();
   void end();
   void end_if_done();
   void linger();
@@ -57,13 +63,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_wake();
 
   // On any thread.
-  void complete(const wire::Id& id, Result<TransactionResult> result);
+  template <typename T>
+  void complete(const wire::Id& id, Result<T> result);
   template <typename Print>
   void answer(Print print);
 
   // With mutex_ held.
   std::size_t unsent_bytes() const { return unsent_.size() - unsent_at_; }
   void append_result(const wire::Id& id, TransactionResult result);
+  template <typename T>
+  void append_result(const wire::Id& id, const T& result);
   void flush_soon();
   void flush();
   void forget_sent();

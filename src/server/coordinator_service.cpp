@@ -15,6 +15,15 @@ Service service_of(coordinator::Coordinator& coordinator) {
       .list = [&](std::size_t max) { return coordinator.list(max); },
       .participants = [&] { return coordinator.participants(); },
       .info = [&] { return coordinator.info(); },
+      .hazards = [&] { return coordinator.hazards(); },
+      .acknowledge = [&](Acknowledgement said,
+                         ports::Done<Status> done) { coordinator.acknowledge(std::move(said), std::move(done)); },
+      .survey = [&](SurveyQuery query,
+                    ports::Done<Result<Survey>> done) { coordinator.survey(std::move(query), std::move(done)); },
+      .recover_now =
+          [&](std::string who, ports::Done<Result<std::uint64_t>> done) {
+            coordinator.recover_now(std::move(who), std::move(done));
+          },
   };
 }
 

@@ -11,6 +11,7 @@
 
 #include "assent/result.hpp"
 #include "assent/status.hpp"
+#include "assent/survey.hpp"
 #include "assent/transaction.hpp"
 #include "base/event_loop.hpp"
 #include "ports/done.hpp"
@@ -39,8 +40,8 @@ struct Options {
   std::chrono::milliseconds stop_grace{1'000};
 };
 
-/// What the server asks of the coordinator. All but `submit` are called on the loop's thread and must be quick; the
-/// functions must stay callable until stop() has returned.
+/// What the server asks of the coordinator. All are called on the loop's thread and must be quick; the functions must
+/// stay callable until stop() has returned.
 struct Service {
   /// May call `done` before it returns, or on any thread later.
   std::function<void(Transaction, ports::Done<Result<TransactionResult>> done)> submit;
@@ -49,6 +50,11 @@ struct Service {
   std::function<std::vector<TransactionStatus>(std::size_t max)> list;
   std::function<std::vector<ParticipantInfo>()> participants;
   std::function<ServerInfo()> info;
+  std::function<std::vector<Hazard>()> hazards;
+  // As submit.
+  std::function<void(Acknowledgement, ports::Done<Status>)> acknowledge;
+  std::function<void(SurveyQuery, ports::Done<Result<Survey>>)> survey;
+  std::function<void(std::string who, ports::Done<Result<std::uint64_t>>)> recover_now;
 };
 
 struct Core;

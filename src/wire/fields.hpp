@@ -71,6 +71,55 @@ void fields(Io&, S&) {}
 template <typename Io, Is<InfoQuery> S>
 void fields(Io&, S&) {}
 
+template <typename Io, Is<HazardsQuery> S>
+void fields(Io&, S&) {}
+
+template <typename Io, Is<Acknowledgement> S>
+void fields(Io& io, S& s) {
+  io.required("gtrid", s.gtrid, TextBound{.bytes_min = 1, .bytes_max = kGtridBytesMax, .chars = Chars::printable});
+  io.required("branch", s.branch, NumberBound{.min = 1, .max = kBranchesMax});
+  io.required("who", s.who, TextBound{.bytes_min = 1, .bytes_max = kWhoBytesMax, .chars = Chars::one_line});
+  io.required("reason", s.reason, TextBound{.bytes_min = 1, .bytes_max = kReasonBytesMax, .chars = Chars::one_line});
+}
+
+template <typename Io, Is<SurveyQuery> S>
+void fields(Io& io, S& s) {
+  io.optional("gtrid", s.gtrid,
+              TextBound{.bytes_min = 1, .bytes_max = 2 * kGtridBytesMax + 2, .chars = Chars::printable});
+  io.optional("participant", s.participant,
+              TextBound{.bytes_min = 1, .bytes_max = kParticipantBytesMax, .chars = Chars::printable});
+  io.optional("age_min_ms", s.age_min_ms, NumberBound{.max = UINT32_MAX});
+  io.optional("from", s.from,
+              TextBound{.bytes_min = 1, .bytes_max = 2 * kGtridBytesMax + 2, .chars = Chars::printable});
+}
+
+template <typename Io, Is<RecoverQuery> S>
+void fields(Io& io, S& s) {
+  io.required("who", s.who, TextBound{.bytes_min = 1, .bytes_max = kWhoBytesMax, .chars = Chars::one_line});
+}
+
+template <typename Io, Is<Hazard> S>
+void fields(Io& io, S& s) {
+  io.required("gtrid", s.gtrid);
+  io.required("branch", s.branch);
+  io.optional("participant", s.participant);
+  io.required("reason", s.reason);
+  io.required("found_at_ms", s.found_at_ms);
+}
+
+template <typename Io, Is<HazardList> S>
+void fields(Io& io, S& s) {
+  io.required("hazards", s.hazards);
+}
+
+template <typename Io, Is<Acknowledged> S>
+void fields(Io&, S&) {}
+
+template <typename Io, Is<Recovering> S>
+void fields(Io& io, S& s) {
+  io.required("branches", s.branches);
+}
+
 template <typename Io, Is<Rows> S>
 void fields(Io& io, S& s) {
   io.required("columns", s.columns);
@@ -210,6 +259,7 @@ void fields(Io& io, S& s) {
   io.required("heuristic", s.heuristic);
   io.required("unreachable", s.unreachable);
   io.required("locks_not_seen", s.locks_not_seen);
+  io.optional("next", s.next);
 }
 
 template <typename Io, Is<ServerInfo> S>

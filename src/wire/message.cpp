@@ -12,8 +12,14 @@
 namespace assent::wire {
 namespace {
 
-constexpr std::array<std::string_view, std::variant_size_v<Call>> kMethodNames{"txn.submit", "txn.status", "txn.list",
-                                                                               "participant.list", "server.info"};
+constexpr std::array<std::string_view, std::variant_size_v<Call>> kMethodNames{
+    "txn.submit",  "txn.status",         "txn.list",        "participant.list", "server.info",
+    "hazard.list", "hazard.acknowledge", "recovery.survey", "recovery.apply"};
+
+/// Methods that nothing can be said to without params.
+template <typename Query>
+inline constexpr bool kNeedsParams = std::is_same_v<Query, Transaction> || std::is_same_v<Query, StatusQuery> ||
+                                     std::is_same_v<Query, Acknowledgement> || std::is_same_v<Query, RecoverQuery>;
 
 template <typename Query, std::size_t I = 0>
 constexpr std::string_view method_name() {
@@ -89,7 +95,7 @@ std::variant<Request, Refusal> read_call(const Tape& tape, Id id, std::size_t me
     Reader reader(tape, "params", Reader::Unknown::refused);
     if (params) {
       reader.read(*params, std::get<I>(request.call));
-    } else if (I <= 1) {
+    } else if (kNeedsParams<std::variant_alternative_t<I, Call>>) {
       reader.fail("is missing");
     }
     if (!reader.failed()) return request;
@@ -251,6 +257,10 @@ template Parser::Answer<TransactionStatus> Parser::parse_answer(std::string_view
 template Parser::Answer<TransactionList> Parser::parse_answer(std::string_view);
 template Parser::Answer<ParticipantList> Parser::parse_answer(std::string_view);
 template Parser::Answer<ServerInfo> Parser::parse_answer(std::string_view);
+template Parser::Answer<HazardList> Parser::parse_answer(std::string_view);
+template Parser::Answer<Acknowledged> Parser::parse_answer(std::string_view);
+template Parser::Answer<Survey> Parser::parse_answer(std::string_view);
+template Parser::Answer<Recovering> Parser::parse_answer(std::string_view);
 
 void append_answer(std::string& out, const Id& id, const TransactionResult& result) {
   append_result(out, id, result);
@@ -266,6 +276,19 @@ void append_answer(std::string& out, const Id& id, const ParticipantList& list) 
 }
 void append_answer(std::string& out, const Id& id, const ServerInfo& info) {
   append_result(out, id, info);
+}
+
+void append_answer(std::string& out, const Id& id, const HazardList& list) {
+  append_result(out, id, list);
+}
+void append_answer(std::string& out, const Id& id, const Acknowledged& done) {
+  append_result(out, id, done);
+}
+void append_answer(std::string& out, const Id& id, const Survey& survey) {
+  append_result(out, id, survey);
+}
+void append_answer(std::string& out, const Id& id, const Recovering& recovering) {
+  append_result(out, id, recovering);
 }
 
 void append_answer(std::string& out, const Refusal& refusal) {
@@ -289,6 +312,18 @@ Status append_request(std::string& out, std::int64_t id, const ParticipantsQuery
   return append_call(out, id, call);
 }
 Status append_request(std::string& out, std::int64_t id, const InfoQuery& call) {
+  return append_call(out, id, call);
+}
+Status append_request(std::string& out, std::int64_t id, const HazardsQuery& call) {
+  return append_call(out, id, call);
+}
+Status append_request(std::string& out, std::int64_t id, const Acknowledgement& call) {
+  return append_call(out, id, call);
+}
+Status append_request(std::string& out, std::int64_t id, const SurveyQuery& call) {
+  return append_call(out, id, call);
+}
+Status append_request(std::string& out, std::int64_t id, const RecoverQuery& call) {
   return append_call(out, id, call);
 }
 

@@ -9,6 +9,7 @@
 
 #include "assent/result.hpp"
 #include "assent/status.hpp"
+#include "assent/survey.hpp"
 #include "assent/transaction.hpp"
 #include "wire/limits.hpp"
 #include "wire/tape.hpp"
@@ -36,6 +37,20 @@ struct ListQuery {
 struct ParticipantsQuery {};
 struct InfoQuery {};
 
+struct HazardsQuery {};
+/// What is in doubt is to be settled now.
+struct RecoverQuery {
+  std::string who;
+  bool operator==(const RecoverQuery&) const = default;
+};
+
+struct HazardList {
+  std::vector<Hazard> hazards;
+};
+struct Acknowledged {};
+struct Recovering {
+  std::uint64_t branches = 0;  ///< To be settled.
+};
 struct TransactionList {
   std::vector<TransactionStatus> transactions;
 };
@@ -43,8 +58,9 @@ struct ParticipantList {
   std::vector<ParticipantInfo> participants;
 };
 
-/// txn.submit, txn.status, txn.list, participant.list, server.info: in the order of kMethodNames.
-using Call = std::variant<Transaction, StatusQuery, ListQuery, ParticipantsQuery, InfoQuery>;
+/// In the order of kMethodNames.
+using Call = std::variant<Transaction, StatusQuery, ListQuery, ParticipantsQuery, InfoQuery, HazardsQuery,
+                          Acknowledgement, SurveyQuery, RecoverQuery>;
 
 struct Request {
   Id id;
@@ -73,7 +89,7 @@ class Parser {
  public:
   std::variant<Request, Refusal> parse_request(std::string_view frame);
 
-  /// An answer whose result is a TransactionResult, TransactionStatus, TransactionList, ParticipantList or ServerInfo.
+  /// An answer whose result is what the method gives, one of those for which there is an append_answer().
   template <typename T>
   struct Answer {
     Id id;
@@ -95,6 +111,10 @@ void append_answer(std::string& out, const Id& id, const TransactionStatus& stat
 void append_answer(std::string& out, const Id& id, const TransactionList& list);
 void append_answer(std::string& out, const Id& id, const ParticipantList& list);
 void append_answer(std::string& out, const Id& id, const ServerInfo& info);
+void append_answer(std::string& out, const Id& id, const HazardList& list);
+void append_answer(std::string& out, const Id& id, const Acknowledged& done);
+void append_answer(std::string& out, const Id& id, const Survey& survey);
+void append_answer(std::string& out, const Id& id, const Recovering& recovering);
 void append_answer(std::string& out, const Refusal& refusal);
 
 // Requests. Errc::invalid_argument, with `out` as it was, for what JSON cannot hold: text that is not UTF-8, a double
@@ -104,5 +124,9 @@ Status append_request(std::string& out, std::int64_t id, const StatusQuery& quer
 Status append_request(std::string& out, std::int64_t id, const ListQuery& query);
 Status append_request(std::string& out, std::int64_t id, const ParticipantsQuery& query);
 Status append_request(std::string& out, std::int64_t id, const InfoQuery& query);
+Status append_request(std::string& out, std::int64_t id, const HazardsQuery& query);
+Status append_request(std::string& out, std::int64_t id, const Acknowledgement& acknowledgement);
+Status append_request(std::string& out, std::int64_t id, const SurveyQuery& query);
+Status append_request(std::string& out, std::int64_t id, const RecoverQuery& query);
 
 }  // namespace assent::wire

@@ -22,8 +22,8 @@ inline constexpr std::array kValuesOf<Isolation>{Isolation::server_default, Isol
                                                  Isolation::serializable};
 template <>
 inline constexpr std::array kValuesOf<BranchState>{
-    BranchState::active,   BranchState::prepared, BranchState::committed, BranchState::rolled_back,
-    BranchState::in_doubt, BranchState::unproven, BranchState::hazard};
+    BranchState::active,   BranchState::prepared, BranchState::committed,    BranchState::rolled_back,
+    BranchState::in_doubt, BranchState::unproven, BranchState::acknowledged, BranchState::hazard};
 template <>
 inline constexpr std::array kValuesOf<ParticipantInfo::State>{ParticipantInfo::State::connecting,
                                                               ParticipantInfo::State::up, ParticipantInfo::State::down,

@@ -1,0 +1,67 @@
+#include "coordinator/hazard_book.hpp"
+
+namespace assent::coordinator {
+
+void HazardBook::restore(const ports::LogState& log) {
+  const std::lock_guard lock(mutex_);
+  for (auto& hazard : open_hazards(log)) {
+    std::pair place(hazard.gtrid, hazard.branch);
+    hazards_.insert_or_assign(std::move(place), std::move(hazard));
+  }
+}
+
+void HazardBook::add(const ports::HazardFound& hazard, std::string participant) {
+  const std::lock_guard lock(mutex_);
+  hazards_.insert_or_assign({hazard.gtrid, hazard.branch}, Hazard{hazard.gtrid, hazard.branch, std::move(participant),
+                                                                  hazard.reason, hazard.found_at_ms});
+}
+
+void HazardBook::remove(const std::string& gtrid, std::uint16_t branch) {
+  const std::lock_guard lock(mutex_);
+  hazards_.erase({gtrid, branch});
+}
+
+void HazardBook::remove_all(const std::string& gtrid) {
+  const std::lock_guard lock(mutex_);
+  const auto first = hazards_.lower_bound({gtrid, 0});
+  auto last = first;
+  while (last != hazards_.end() && last->first.first == gtrid) ++last;
+  hazards_.erase(first, last);
+}
+
+std::vector<Hazard> HazardBook::all() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Hazard> listed;
+  for (const auto& [place, hazard] : hazards_) listed.push_back(hazard);
+  return listed;
+}
+
+bool HazardBook::has(const std::string& gtrid, std::uint16_t branch) const {
+  const std::lock_guard lock(mutex_);
+  return hazards_.contains({gtrid, branch});
+}
+
+std::size_t HazardBook::size() const {
+  const std::lock_guard lock(mutex_);
+  return hazards_.size();
+}
+
+std::vector<Hazard> open_hazards(const ports::LogState& log) {
+  std::map<std::pair<std::string, std::uint16_t>, Hazard> sorted;
+  const auto add = [&](const ports::HazardFound& found, const std::string& participant) {
+    sorted.insert_or_assign({found.gtrid, found.branch},
+                            Hazard{found.gtrid, found.branch, participant, found.reason, found.found_at_ms});
+  };
+  for (const auto& [place, found] : log.hazards) add(found, "");
+  for (const auto& [gtrid, live] : log.live) {
+    const auto& names = live.decision.participants;
+    for (const auto& [branch, found] : live.hazards) {
+      add(found, branch >= 1 && branch <= names.size() ? names[branch - 1U] : "");
+    }
+  }
+  std::vector<Hazard> listed;
+  for (auto& [place, hazard] : sorted) listed.push_back(std::move(hazard));
+  return listed;
+}
+
+}  // namespace assent::coordinator
