@@ -163,7 +163,7 @@ std::string words(const SeenTransaction& one, const SeenBranch& branch) {
                                            : "neither prepared nor proven";
     case Verdict::hazard:
       return one.ruling == Ruling::commit
-                 ? "decided for commit (" + one.why + "), and gone without its proof row: rolled back by hand?"
+                 ? "to commit (" + one.why + "), and gone without its proof row: rolled back by hand?"
                  : "to be rolled back (" + one.why + "), and its proof row is there: committed by hand?";
     default: break;
   }
