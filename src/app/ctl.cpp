@@ -24,55 +24,29 @@ constexpr unsigned kHelpColumns = 100;
 
 /// In the order in which help lists them.
 constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {
-    transaction_commands, health_commands, setup_commands,  doctor_commands,
-    recovery_commands,    choice_commands, hazard_commands, log_commands};
-
-std::vector<const CtlCommand*> all_commands() {
-  std::vector<const CtlCommand*> all;
-  for (const auto group : kGroups) {
-    for (const auto& command : group()) all.push_back(&command);
-  }
-  return all;
-}
+    transaction_commands, health_commands, setup_commands, doctor_commands, recovery_commands,
+    choice_commands,      hazard_commands, log_commands,   page_commands};
 
 std::string usage_of(const CtlCommand& command) {
   const std::string operands = command.operands;
   return std::string("assentctl ") + command.name + (operands.empty() ? "" : " " + operands);
 }
 
-std::string general_help(const po::options_description& options) {
-  std::string out = "Talks to an assentd: runs transactions, shows them, and examines what keeps them safe.\n\n";
-  out += "Usage: assentctl [OPTION]... COMMAND [ARGUMENT]...\n\n";
+std::string list_of_commands() {
   std::vector<std::vector<std::string>> rows;
-  for (const auto* command : all_commands()) {
+  for (const auto* command : ctl_commands()) {
     const std::string operands = command->operands;
+    if (!command->listed) continue;
     rows.push_back({"  " + std::string(command->name) + (operands.empty() ? "" : " " + operands), command->summary});
   }
-  std::ostringstream described;
-  described << options;
-  return out + aligned(rows) + '\n' + described.str() +
-         "\nassentctl COMMAND --help shows the command's examples.\n\n"
-         "Exit codes: 0 committed, all clean; 1 rolled back; 2 unknown, in doubt or a hazard; 64 wrong usage;\n"
-         "65 bad input file; 69 coordinator or participant unavailable; 70 internal; 73 a file or folder cannot be "
-         "had;\n"
-         "78 bad configuration.\n";
+  return aligned(rows);
 }
 
 std::string command_help(const CtlCommand& command, const po::options_description& options) {
   std::ostringstream described;
   described << options;
-  return "Usage: " + usage_of(command) + " [OPTION]...\n\n" + command.help + described.str();
-}
-
-po::options_description general_options() {
-  po::options_description options("Options", kHelpColumns);
-  options.add_options()  //
-      ("address", po::value<std::string>()->value_name("HOST:PORT"),
-       "the coordinator; else ASSENT_ADDRESS, else 127.0.0.1:7411")  //
-      ("json", "answer in JSON on standard output")                  //
-      ("help,h", "show help; after a command, the command's")        //
-      ("version", "show the version");
-  return options;
+  return std::string("Usage: ") + kCtlName + ' ' + command.name + ' ' + arguments_of(command) + "\n\n" + command.help +
+         described.str();
 }
 
 void add_options_of(const CtlCommand& command, CtlOptions& options) {
@@ -88,8 +62,8 @@ std::set<std::string> options_with_value() {
         names.insert(one->canonical_display_name(po::command_line_style::allow_long));
     }
   };
-  add(general_options());
-  for (const auto* command : all_commands()) {
+  add(ctl_options());
+  for (const auto* command : ctl_commands()) {
     CtlOptions own;
     add_options_of(*command, own);
     add(own);
@@ -113,7 +87,7 @@ const CtlCommand* take_command(std::vector<std::string>& words, std::string& tri
     for (const std::ptrdiff_t count : {2, 1}) {
       if (words.end() - at < count) continue;
       const auto name = count == 2 ? at[0] + ' ' + at[1] : at[0];
-      for (const auto* command : all_commands()) {
+      for (const auto* command : ctl_commands()) {
         if (name != command->name) continue;
         words.erase(at, at + count);
         return command;
@@ -155,6 +129,43 @@ int run_command(const CtlCommand& command, const po::variables_map& given) {
 
 }  // namespace
 
+const ProgramHelp& ctl_help() noexcept {
+  static constexpr ProgramHelp kHelp{
+      kCtlName, "Talks to an assentd: runs transactions, shows them, and examines what keeps them safe.\n",
+      "[OPTION]... COMMAND [ARGUMENT]...", "",
+      R"help(assentctl COMMAND --help shows the command's examples.
+
+Exit codes: 0 committed, all clean; 1 rolled back; 2 unknown, in doubt or a hazard; 64 wrong usage;
+65 bad input file; 69 coordinator or participant unavailable; 70 internal; 73 a file or folder cannot be had;
+78 bad configuration.
+)help"};
+  return kHelp;
+}
+
+std::string arguments_of(const CtlCommand& command) {
+  const std::string operands = command.operands;
+  return operands + (operands.empty() ? "" : " ") + "[OPTION]...";
+}
+
+std::vector<const CtlCommand*> ctl_commands() {
+  std::vector<const CtlCommand*> all;
+  for (const auto group : kGroups) {
+    for (const auto& command : group()) all.push_back(&command);
+  }
+  return all;
+}
+
+po::options_description ctl_options() {
+  po::options_description options("Options", kHelpColumns);
+  options.add_options()  //
+      ("address", po::value<std::string>()->value_name("HOST:PORT"),
+       "the coordinator; else ASSENT_ADDRESS, else 127.0.0.1:7411")  //
+      ("json", "answer in JSON on standard output")                  //
+      ("help,h", "show help; after a command, the command's")        //
+      ("version", "show the version");
+  return options;
+}
+
 int run_ctl(int argc, const char* const* argv) {
   // A reader that went away shows as a failed write, and does not hide the outcome behind a signal.
   std::signal(SIGPIPE, SIG_IGN);
@@ -162,7 +173,7 @@ int run_ctl(int argc, const char* const* argv) {
   std::string tried;
   const auto* command = take_command(words, tried);
 
-  const auto shown = general_options();
+  const auto shown = ctl_options();
   po::options_description own("Options of this command", kHelpColumns);
   if (command != nullptr) add_options_of(*command, own);
   po::options_description hidden;
@@ -182,7 +193,8 @@ int run_ctl(int argc, const char* const* argv) {
     po::options_description both("", kHelpColumns);
     both.add(own.options().empty() ? shown : own);
     if (!own.options().empty()) both.add(shown);
-    return print(command != nullptr ? command_help(*command, both) : general_help(shown), kExitGood);
+    return print(command != nullptr ? command_help(*command, both) : help_of(ctl_help(), list_of_commands(), shown),
+                 kExitGood);
   }
   if (command == nullptr)
     return wrong_usage(tried.empty() ? "no command given" : "there is no command '" + tried + "'");

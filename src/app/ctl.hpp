@@ -12,6 +12,7 @@
 
 #include "app/address.hpp"
 #include "app/config.hpp"
+#include "app/help_text.hpp"
 #include "assent/client.hpp"
 
 namespace assent::app {
@@ -52,7 +53,17 @@ struct CtlCommand {
   /// Prints its answer (with --json a JSON document, or one on each line), or one line on standard error, and gives the
   /// exit code.
   int (*run)(const CtlCall&);
+  bool listed = true;  ///< In what `assentctl --help` lists.
 };
+
+/// What assentctl says of itself.
+const ProgramHelp& ctl_help() noexcept;
+/// All commands, in the order in which help lists them.
+std::vector<const CtlCommand*> ctl_commands();
+/// What stands behind a command's name in its usage.
+std::string arguments_of(const CtlCommand& command);
+/// The options that every command takes.
+CtlOptions ctl_options();
 
 std::span<const CtlCommand> transaction_commands() noexcept;
 std::span<const CtlCommand> health_commands() noexcept;
@@ -62,6 +73,7 @@ std::span<const CtlCommand> recovery_commands() noexcept;
 std::span<const CtlCommand> choice_commands() noexcept;
 std::span<const CtlCommand> hazard_commands() noexcept;
 std::span<const CtlCommand> log_commands() noexcept;
+std::span<const CtlCommand> page_commands() noexcept;
 
 /// Reports an error as a command does: one line on standard error, with --json also one document on standard output.
 int ctl_failed(const CtlCall& call, const Error& error, int code);

@@ -6,12 +6,12 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
-#include <sstream>
 
 #include <boost/program_options.hpp>
 
 #include "app/address.hpp"
 #include "app/config.hpp"
+#include "app/daemon_help.hpp"
 #include "app/engine.hpp"
 #include "app/exit_codes.hpp"
 #include "app/files.hpp"
@@ -33,24 +33,6 @@ constexpr const char* kName = "assentd";
 
 // How often the main thread looks whether the log can still be trusted.
 constexpr timespec kWatchPeriod{0, 200'000'000};
-
-constexpr const char* kHelp = R"(Coordinates transactions over several MySQL and MariaDB servers.
-
-Usage: assentd --config FILE [OPTION]...
-)";
-
-constexpr const char* kHelpEnd = R"(
-SIGTERM or SIGINT stops it in order: nothing new is taken, what runs may finish within limits.drain_timeout_ms, the rest
-is rolled back or, once decided, left to the next start. A second signal ends it at once, as a crash would, and as safely.
-
-Exit codes: 0 stopped in order; 64 wrong usage; 65 the log is damaged or newer than this program; 69 the address or the
-log is taken by another process; 70 internal, or the log failed and can no longer be written; 73 the log's directory
-or the ready file cannot be had; 78 the configuration is wrong, or serving would put a guarantee at risk.
-
-Examples:
-  assentd --config config/assentd.json --check-config
-  assentd --config config/assentd.json --ready-file /run/assentd.ready
-)";
 
 // SIGINT and SIGTERM, taken by the main thread alone.
 class StopSignals {
@@ -191,15 +173,7 @@ int check(const std::string& path, const LoadedConfig& loaded) {
 
 int run_daemon(int argc, const char* const* argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  po::options_description options("Options", 100);
-  options.add_options()                                                                                             //
-      ("config", po::value<std::string>()->value_name("FILE"), "the configuration, JSON with comments (required)")  //
-      ("check-config", "say all that is wrong with the configuration, and exit")                                    //
-      ("ready-file", po::value<std::string>()->value_name("PATH"),
-       "written with 'HOST PORT' once it serves, removed when it stops")  //
-      ("help,h", "show this help")                                        //
-      ("help-config", "show every setting of the configuration")          //
-      ("version", "show the version");
+  const auto options = daemon_options();
   po::variables_map given;
   const auto wrong_usage = [](const std::string& what) {
     complain(kName, what + " (see assentd --help)");
@@ -212,11 +186,7 @@ int run_daemon(int argc, const char* const* argv) {
   } catch (const po::error& error) {
     return wrong_usage(error.what());
   }
-  if (given.count("help") > 0) {
-    std::ostringstream described;
-    described << kHelp << '\n' << options << kHelpEnd;
-    return print(described.str(), kExitGood);
-  }
+  if (given.count("help") > 0) return print(help_of(daemon_help(), "", options), kExitGood);
   if (given.count("help-config") > 0) return print(settings_help(), kExitGood);
   if (given.count("version") > 0) return print(std::string("assentd ") + base::kVersion + '\n', kExitGood);
   if (given.count("config") == 0) return wrong_usage("--config FILE is required");

@@ -150,6 +150,14 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
     engine.log->append(
         ports::OperatorAct{act.act, act.gtrid, act.branch, operator_name(), act.why, base::wall_clock_ms()});
   }
+  // What somebody has committed by hand, of a transaction that is rolled back, nobody will meet again.
+  for (const auto& [gtrid, one] : seen.transactions) {
+    for (const auto& branch : one.branches) {
+      if (branch.verdict != Verdict::hazard || one.decision) continue;
+      engine.log->append(ports::HazardFound{gtrid, branch.number, "at '" + branch.participant + "': " + branch.reason,
+                                            base::wall_clock_ms()});
+    }
+  }
   const auto wanted = xids_to_settle(seen);
   const auto until = base::SteadyClock::now() + bounds.patience;
   Progress progress(bounds, wanted.size());

@@ -389,12 +389,15 @@ const std::vector<Setting>& settings() {
   return kSettings;
 }
 
+std::string shown_bounds(const Setting& setting) {
+  return shown_default(setting) + (setting.by_default ? " by default; " : "; ") + shown_bound(setting) +
+         (setting.unit.empty() ? "" : " " + setting.unit);
+}
+
 std::string settings_help() {
   std::string out;
   for (const auto& setting : settings()) {
-    out += setting.path + "\n    " + shown_default(setting) + (setting.by_default ? " by default; " : "; ") +
-           shown_bound(setting) + (setting.unit.empty() ? "" : " " + setting.unit) + '\n' +
-           wrapped(setting.sentence, 4, 100);
+    out += setting.path + "\n    " + shown_bounds(setting) + '\n' + wrapped(setting.sentence, 4, 100);
   }
   return out;
 }

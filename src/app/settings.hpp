@@ -20,8 +20,8 @@ struct SettingTarget {
   ParticipantSettings* participant = nullptr;
 };
 
-/// One row of the table of settings. Parsing, `assentd --check-config`, `--help-config` and config/README.md all
-/// come from it.
+/// One row of the table of settings. Parsing, `assentd --check-config`, `--help-config`, the man page and
+/// config/README.md all come from it.
 struct Setting {
   enum class Kind : std::uint8_t { text, whole_number, yes_or_no, text_list };  // In the order of SettingValue.
 
@@ -46,6 +46,9 @@ struct Setting {
 inline constexpr std::string_view kParticipantPrefix = "participants.NAME.";
 
 const std::vector<Setting>& settings();
+
+/// `30000 by default; 1000 to 86400000 ms`.
+std::string shown_bounds(const Setting& setting);
 
 /// The table for people at a terminal.
 std::string settings_help();

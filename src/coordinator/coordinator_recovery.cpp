@@ -32,6 +32,8 @@ class LiveKnowledge final : public Knowledge {
     return all;
   }
 
+  std::vector<Hazard> hazards() const override { return house_.hazards.all(); }
+
  private:
   const House& house_;
   const std::uint32_t first_epoch_;

@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "coordinator/hazard_book.hpp"
 #include "ports/asked.hpp"
 #include "protocol/xid.hpp"
 
@@ -207,6 +208,10 @@ std::vector<ports::LiveDecision> LogKnowledge::decisions() const {
   return all;
 }
 
+std::vector<Hazard> LogKnowledge::hazards() const {
+  return open_hazards(log_);
+}
+
 std::vector<const SeenBranch*> SeenTransaction::to_settle() const {
   std::vector<const SeenBranch*> found;
   for (const auto& branch : branches) {
@@ -320,6 +325,7 @@ Seen Surveyor::look(const Knowledge* knowledge, bool older_is_lost) const {
     for (auto& [gtrid, choice] : *listed) seen.choices[{gtrid, participants_[i]->name()}] = std::move(choice);
   }
   if (knowledge != nullptr) {
+    seen.hazards = knowledge->hazards();
     for (auto& decision : knowledge->decisions()) {
       auto& one = seen.transactions[decision.decision.gtrid];
       one.label = decision.decision.label;
@@ -449,6 +455,22 @@ Survey Surveyor::survey(const Seen& seen, const SurveyQuery& query) const {
       if (one.age) shown.age_ms = one.age->count();
       survey.branches.push_back(std::move(shown));
     }
+  }
+  for (const auto& hazard : seen.hazards) {
+    const auto shown = std::any_of(survey.branches.begin(), survey.branches.end(), [&](const auto& branch) {
+      return branch.gtrid == hazard.gtrid && branch.branch == hazard.branch;
+    });
+    const milliseconds age(std::max<std::int64_t>(0, base::wall_clock_ms() - hazard.found_at_ms));
+    if (shown || !wanted(hazard.gtrid, hazard.participant, age)) continue;
+    survey.branches.push_back({.gtrid = hazard.gtrid,
+                               .participant = hazard.participant,
+                               .branch = hazard.branch,
+                               .verdict = Verdict::hazard,
+                               .reason = hazard.reason,
+                               .protocol = std::nullopt,
+                               .age_ms = age.count(),
+                               .label = {},
+                               .blocks = {}});
   }
   for (const auto& other : seen.others) {
     const bool assents = other.verdict == Verdict::other_coordinator;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "assent/status.hpp"
 #include "assent/survey.hpp"
 #include "ports/decision_log.hpp"
 #include "ports/participant.hpp"
@@ -28,6 +29,8 @@ class Knowledge {
   virtual std::optional<Outcome> outcome(const std::string& gtrid) const = 0;
   /// Decided (in three phases: perhaps decided) and not ended. In two phases known() calls these decided or live.
   virtual std::vector<ports::LiveDecision> decisions() const = 0;
+  /// Hazards that nobody has acknowledged.
+  virtual std::vector<Hazard> hazards() const = 0;
 };
 
 /// That of a stopped coordinator.
@@ -38,6 +41,7 @@ class LogKnowledge final : public Knowledge {
   protocol::Era era(std::uint32_t epoch) const override;
   std::optional<Outcome> outcome(const std::string&) const override { return std::nullopt; }
   std::vector<ports::LiveDecision> decisions() const override;
+  std::vector<Hazard> hazards() const override;
 
  private:
   const ports::LogState& log_;
@@ -88,6 +92,7 @@ struct SeenOther {
 struct Seen {
   std::map<std::string, SeenTransaction> transactions;  ///< By gtrid.
   std::vector<SeenOther> others;
+  std::vector<Hazard> hazards;  ///< Those that are known, whether they can still be seen or not.
   std::map<std::pair<std::string, std::string>, ports::HeuristicChoice> choices;  ///< By gtrid and participant.
   std::map<std::string, std::string> unreachable;  ///< Participants that could not be looked at, and why.
 };

@@ -32,6 +32,13 @@ TEST_F(ClientTest, EveryCallIsAnswered) {
   EXPECT_EQ(connected->list()->size(), wire::kListMax);
   EXPECT_EQ(connected->participants()->size(), 2U);
   EXPECT_EQ(connected->info()->limits.at("connections_max"), 4'096U);
+  EXPECT_EQ(connected->hazards()->size(), 3U);
+  EXPECT_TRUE(connected->acknowledge({"g", 1, "ada", "seen to"}).ok());
+  EXPECT_EQ(connected->acknowledge({"g", 2, "ada", "seen to"}).error().code, Errc::not_found);
+  EXPECT_EQ(connected->acknowledge({"g", 1, "", "seen to"}).error().code, Errc::invalid_argument);
+  EXPECT_EQ(connected->survey({.gtrid = {}, .participant = "stock", .age_min_ms = 5, .from = {}})->coordinator,
+            "stock");
+  EXPECT_EQ(*connected->recover_now("ada"), 3U);
   EXPECT_EQ(counter("connections"), 1U);
 }
 

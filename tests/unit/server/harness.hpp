@@ -41,6 +41,22 @@ class InMemoryService {
         .list = [](std::size_t max) { return std::vector<TransactionStatus>(max); },
         .participants = [] { return std::vector<ParticipantInfo>(2); },
         .info = [] { return ServerInfo{}; },
+        .hazards = [] { return std::vector<Hazard>(3); },
+        .acknowledge =
+            [](const Acknowledgement& said, const ports::Done<Status>& done) {
+              done(said.branch == 1 ? Status(Ok{}) : Error{Errc::not_found, "no such hazard", false});
+            },
+        .survey =
+            [](const SurveyQuery& query, const ports::Done<Result<Survey>>& done) {
+              // Brought by another thread, as the coordinator's is.
+              std::thread([=] {
+                Survey survey;
+                survey.coordinator = query.participant;
+                done(survey);
+              }).detach();
+            },
+        .recover_now = [](const std::string& who,
+                          const ports::Done<Result<std::uint64_t>>& done) { done(std::uint64_t{who.size()}); },
     };
   }
 

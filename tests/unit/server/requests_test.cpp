@@ -12,6 +12,10 @@ TEST_F(ServerTest, AnswersEveryMethod) {
               R"({"jsonrpc":"2.0","id":5,"method":"txn.status","params":{"idempotency_key":"k"}})"
               "\n"
               R"({"jsonrpc":"2.0","id":6,"method":"txn.status","params":{"gtrid":"g"}})"
+              "\n"
+              R"({"jsonrpc":"2.0","id":7,"method":"hazard.list"})"
+              "\n"
+              R"({"jsonrpc":"2.0","id":8,"method":"recovery.apply","params":{"who":"ada"}})"
               "\n");
   EXPECT_TRUE(has(client.line(), R"("id":1,"result":{"gtrid":"at once","outcome":"committed")"));
   const auto info = client.line();
@@ -22,7 +26,15 @@ TEST_F(ServerTest, AnswersEveryMethod) {
   EXPECT_TRUE(has(client.line(), R"("id":4,"result":{"participants":[{)"));
   EXPECT_TRUE(has(client.line(), R"("id":5,"result")"));
   EXPECT_TRUE(has(client.line(), R"("id":6,"error":{"code":-32003,"message":"no transaction g")"));
-  EXPECT_EQ(counter("requests"), 6U);
+  EXPECT_TRUE(has(client.line(), R"("id":7,"result":{"hazards":[{)"));
+  EXPECT_TRUE(has(client.line(), R"("id":8,"result":{"branches":3})"));
+  client.send(R"({"jsonrpc":"2.0","id":9,"method":"recovery.survey","params":{"participant":"stock"}})"
+              "\n");
+  EXPECT_TRUE(has(client.line(), R"("id":9,"result":{"coordinator":"stock","branches":[])"));
+  client.send(R"({"jsonrpc":"2.0","id":10,"method":"hazard.acknowledge","params":{"gtrid":"g"}})"
+              "\n");
+  EXPECT_TRUE(has(client.line(), R"("id":10,"error":{"code":-32602)"));
+  EXPECT_EQ(counter("requests"), 9U);
 }
 
 TEST_F(ServerTest, AnswersOvertakeEachOther) {

@@ -69,7 +69,7 @@ TEST(ProtocolPage, EveryRequestIsOneAndComesBackTheSame) {
     }
     ++seen;
   }
-  EXPECT_EQ(seen, 6);
+  EXPECT_EQ(seen, 10);
 }
 
 TEST(ProtocolPage, EveryAnswerIsWhatWeSend) {
@@ -89,11 +89,19 @@ TEST(ProtocolPage, EveryAnswerIsWhatWeSend) {
       expect_same_when_printed<ParticipantList>(json);
     } else if (method == "server.info") {
       expect_same_when_printed<ServerInfo>(json);
+    } else if (method == "hazard.list") {
+      expect_same_when_printed<HazardList>(json);
+    } else if (method == "hazard.acknowledge") {
+      expect_same_when_printed<Acknowledged>(json);
+    } else if (method == "recovery.survey") {
+      expect_same_when_printed<Survey>(json);
+    } else if (method == "recovery.apply") {
+      expect_same_when_printed<Recovering>(json);
     } else {
       ADD_FAILURE() << "no such method: " << method;
     }
   }
-  EXPECT_EQ(seen, 7);
+  EXPECT_EQ(seen, 11);
 }
 
 TEST(ProtocolPage, EveryRefusalIsWhatWeAnswer) {
@@ -141,6 +149,8 @@ TEST(ProtocolPage, TheBoundsAreTheCodes) {
       {"kIdempotencyKeyBytesMax", kIdempotencyKeyBytesMax},
       {"kLabelBytesMax", kLabelBytesMax},
       {"kGtridBytesMax", kGtridBytesMax},
+      {"kWhoBytesMax", kWhoBytesMax},
+      {"kReasonBytesMax", kReasonBytesMax},
       {"kDecimalDigitsMax", kDecimalDigitsMax},
       {"kTimeoutMsMax", kTimeoutMsMax},
       {"kListDefault", kListDefault},

@@ -1,0 +1,40 @@
+# Has PROGRAM write the man pages into FOLDER, and groff set each of them: it must not warn of anything, and what it
+# shows must be fit to be copied into a shell.
+find_program(GROFF groff)
+if(NOT GROFF)
+  message(FATAL_ERROR "there is no groff; scripts/install installs it (groff-base)")
+endif()
+file(REMOVE_RECURSE ${FOLDER})
+execute_process(COMMAND ${PROGRAM} man-pages ${FOLDER} OUTPUT_QUIET RESULT_VARIABLE code)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "${PROGRAM} man-pages ${FOLDER}: exit code ${code}")
+endif()
+
+file(GLOB pages ${FOLDER}/man1/*.1 ${FOLDER}/man5/*.5 ${FOLDER}/man8/*.8)
+list(LENGTH pages count)
+if(count LESS 15)
+  message(FATAL_ERROR "only ${count} pages were written: ${pages}")
+endif()
+foreach(page ${pages})
+  execute_process(COMMAND ${GROFF} -man -ww -z -Kutf8 -Tutf8 ${page} ERROR_VARIABLE said RESULT_VARIABLE code)
+  if(NOT code EQUAL 0 OR NOT said STREQUAL "")
+    message(SEND_ERROR "exit code ${code}\n${said}")
+  endif()
+endforeach()
+
+function(expect_shown page)
+  # Plain text, without what makes letters bold.
+  execute_process(COMMAND ${GROFF} -M${CMAKE_CURRENT_LIST_DIR} -man -Kutf8 -Tutf8 -P-cbou ${FOLDER}/${page}
+                  OUTPUT_VARIABLE shown)
+  foreach(expected ${ARGN})
+    string(FIND "${shown}" "${expected}" at)
+    if(at EQUAL -1)
+      message(SEND_ERROR "${page} does not show: ${expected}\n${shown}")
+    endif()
+  endforeach()
+endfunction()
+expect_shown(man1/assentctl-recover.1 "assentctl-recover - what is in doubt" "assentctl recover [OPTION]..."
+             "assentctl recover --config config/assentd.json --apply\n" "| jq '.branches[].gtrid'\n" "--timeout-ms MS")
+expect_shown(man1/assentctl-resolve.1 "2 --rollback \\\n" "--reason 'the customer was never charged, ticket 4711'")
+expect_shown(man5/assentd.json.5 "listen.port  7411 by default; 0 to 65535\n" "[a-z0-9][a-z0-9_-]*")
+expect_shown(man8/assentd.8 "SIGNALS\n" "EXIT STATUS\n")
