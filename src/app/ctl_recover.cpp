@@ -27,8 +27,6 @@ using coordinator::LogKnowledge;
 using coordinator::Seen;
 using std::chrono::milliseconds;
 
-/// A coordinator that lives leaves a sign of life every second.
-constexpr milliseconds kSilentAtLeast{3'000};
 constexpr std::uint32_t kPatienceMs = 60'000;
 
 /// Ctrl-C: what was begun is safe to leave, and to begin again.
@@ -164,45 +162,24 @@ int without_log(const CtlCall& call, const Config& config) {
   Databases databases;
   const auto id = call.has("coordinator") ? call.text("coordinator") : config.coordinator.coordinator_id;
   if (auto opened = databases.open(config, id); !opened.ok()) return ctl_failed(call, opened.error(), kExitBadConfig);
-  // A log that was begun after the loss knows what is younger than itself.
   std::optional<ports::LogState> log;
   if (id == config.coordinator.coordinator_id) {
-    auto read = wal::read_state(config.log.directory, wal::posix_disk());
-    if (read.ok() && read->epoch > 0) {
-      log = std::move(*read);
-    } else if (!read.ok() && read.error().code != Errc::not_found) {
-      complain(kCtlName, "taken for lost: " + read.error().what);
-    }
+    auto read = log_after_the_loss(config);
+    if (!read.ok()) return ctl_failed(call, read.error(), kExitBadInput);
+    log = std::move(*read);
   }
-  const coordinator::Surveyor surveyor(databases.all());
-  const auto look = [&] {
-    if (!log) return surveyor.look(nullptr);
-    const LogKnowledge knowledge(*log);
-    return surveyor.look(&knowledge, true);
-  };
-  auto seen = look();
-  auto survey = surveyor.survey(seen, query_of(call));
+  LostLog lost(databases, std::move(log));
+  auto seen = lost.look();
+  auto survey = lost.surveyor().survey(seen, query_of(call));
   if (nobody_there(survey, databases)) return failed_to_reach(call, survey);
+  if (const auto life = lost.sign_of_life()) return ctl_failed(call, it_lives(id, *life), kExitUnavailable);
   if (!call.has("apply")) return shown(call, survey, seen);
 
-  // What is older than its log, a running coordinator leaves alone.
-  const bool its_own = std::any_of(seen.transactions.begin(), seen.transactions.end(), [&](const auto& one) {
-    return one.second.without_log && (!log || one.second.protocol == Protocol::three_phase);
-  });
-  const auto silent = surveyor.silence();
-  if (its_own && silent && *silent < kSilentAtLeast) {
-    return ctl_failed(
-        call,
-        {Errc::conflict, "coordinator '" + id + "' gave a sign of life " + std::to_string(silent->count()) +
-                             " ms ago: it runs, and finishes its transactions itself. If it was killed "
-                             "just now, run this again in " +
-                             std::to_string(kSilentAtLeast.count() / 1000) + " s"},
-        kExitUnavailable);
-  }
-  const auto recovered = recover_without_log(config, id, look, audit_of(call, config), bounds_of(call));
+  const auto recovered = recover_without_log(
+      config, id, [&] { return lost.look(); }, audit_of(call, config), bounds_of(call));
   if (!recovered.ok()) return ctl_failed(call, recovered.error(), kExitCannotCreate);
-  seen = look();
-  return shown(call, surveyor.survey(seen, {}), seen);
+  seen = lost.look();
+  return shown(call, lost.surveyor().survey(seen, {}), seen);
 }
 
 /// For one answer of a running coordinator, which asks all its participants.

@@ -20,7 +20,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-using coordinator::LogKnowledge;
 using coordinator::Seen;
 using coordinator::SeenTransaction;
 using protocol::Ground;
@@ -79,7 +78,7 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
 // At every participant of it that can be reached, the first branch's first: of two operators who choose at the same
 // time, that one tells which was first.
 std::optional<Error> record(const Databases& databases, const Seen& seen, const SeenTransaction& one,
-                            const ports::HeuristicChoice& choice) {
+                            const ports::HeuristicChoice& choice, bool& one_stands) {
   using Chosen = Result<ports::HeuristicChoice>;
   for (const auto& branch : one.branches) {
     if (branch.sight == Sight::unreachable || seen.unreachable.contains(branch.participant)) continue;
@@ -92,6 +91,7 @@ std::optional<Error> record(const Databases& databases, const Seen& seen, const 
         return refused("the opposite was chosen at '" + branch.participant + "' by " + stands->who + " on " +
                        base::utc_text(stands->made_at_ms) + ": " + stands->reason);
       }
+      one_stands = true;
     }
   }
   return std::nullopt;
@@ -116,21 +116,17 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   }
   std::optional<ports::LogState> log;
   if (id == config.coordinator.coordinator_id) {
-    auto read = wal::read_state(config.log.directory, wal::posix_disk());
-    if (read.ok() && read->epoch > 0) log = std::move(*read);
-    if (!read.ok() && read.error().code != Errc::not_found) {
-      complain(kCtlName, "taken for lost: " + read.error().what);
-    }
+    auto read = log_after_the_loss(config);
+    if (!read.ok()) return ctl_failed(call, read.error(), kExitBadInput);
+    log = std::move(*read);
   }
   Databases databases;
   if (auto opened = databases.open(config, id); !opened.ok()) return ctl_failed(call, opened.error(), kExitBadConfig);
-  const coordinator::Surveyor surveyor(databases.all());
-  const auto look = [&] {
-    if (!log) return surveyor.look(nullptr);
-    const LogKnowledge knowledge(*log);
-    return surveyor.look(&knowledge, true);
-  };
-  const auto seen = look();
+  LostLog lost(databases, std::move(log));
+  const auto seen = lost.look_to_settle();
+  if (const auto life = lost.sign_of_life(); life && !seen.transactions.contains(gtrid)) {
+    return ctl_failed(call, it_lives(id, *life), kExitUnavailable);
+  }
   const auto found = seen.transactions.find(gtrid);
   if (found == seen.transactions.end()) {
     return ctl_failed(call, {Errc::not_found, "no branch of " + gtrid + " is prepared where it could be looked for"},
@@ -145,12 +141,14 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   if (auto written = audit.write({act}, "begun"); !written.ok()) {
     return ctl_failed(call, written.error(), kExitCannotCreate);
   }
-  if (const auto error = record(databases, seen, found->second, {value, operator_name(), act.why, 0})) {
-    return ctl_failed(call, {error->code, gtrid + ": " + error->what, error->retryable}, kExitNotSettled);
+  bool one_stands = false;
+  if (const auto error = record(databases, seen, found->second, {value, operator_name(), act.why, 0}, one_stands)) {
+    const auto where = one_stands ? "; your choice stands where it was reached: run this again" : "";
+    return ctl_failed(call, {error->code, gtrid + ": " + error->what + where, error->retryable}, kExitNotSettled);
   }
   note_in_log(config, act);
   const auto only_this = [&] {
-    auto all = look();
+    auto all = lost.look_to_settle();
     std::erase_if(all.transactions, [&](const auto& one) { return one.first != gtrid; });
     all.others.clear();
     return all;
@@ -162,7 +160,7 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   }
   if (auto written = audit.write({act}, "done"); !written.ok()) complain(kCtlName, written.error().what);
   const auto after = only_this();
-  const auto survey = surveyor.survey(after, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
+  const auto survey = lost.surveyor().survey(after, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
   const bool settled = is_clean(survey) && survey.unreachable.empty();
   const int code = !settled ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;
   if (call.json) return print(json_of(survey) + '\n', code);

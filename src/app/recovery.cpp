@@ -125,6 +125,49 @@ std::size_t count_to_settle(const Seen& seen, bool without_log) {
   return count;
 }
 
+Seen LostLog::look() const {
+  if (!log_) return surveyor_.look(nullptr);
+  const coordinator::LogKnowledge knowledge(*log_);
+  return surveyor_.look(&knowledge, true);
+}
+
+Seen LostLog::look_to_settle() {
+  auto seen = look();
+  sign_of_life_.reset();
+  const auto silences = surveyor_.silences();
+  std::erase_if(seen.transactions, [&](const auto& one) {
+    if (!one.second.without_log) return false;
+    bool lives = false;
+    for (const auto& branch : one.second.branches) {
+      const auto silent = silences.find(branch.participant);
+      if (silent == silences.end() || silent->second >= kSilentAtLeast) continue;
+      sign_of_life_ = std::min(sign_of_life_.value_or(silent->second), silent->second);
+      lives = true;
+    }
+    return lives;
+  });
+  return seen;
+}
+
+Error it_lives(const std::string& coordinator_id, milliseconds sign_of_life) {
+  return {Errc::conflict,
+          "coordinator '" + coordinator_id + "' gave a sign of life " + std::to_string(sign_of_life.count()) +
+              " ms ago: it runs, and finishes its transactions itself. If it was killed just now, run this again in " +
+              std::to_string(LostLog::kSilentAtLeast.count() / 1000) +
+              " s; if it runs on another log by now, stop it for as long as this takes",
+          false};
+}
+
+Result<std::optional<ports::LogState>> log_after_the_loss(const Config& config) {
+  auto read = wal::read_state(config.log.directory, wal::posix_disk());
+  if (read.ok()) return read->epoch > 0 ? std::optional(std::move(*read)) : std::nullopt;
+  if (read.error().code == Errc::not_found) return std::optional<ports::LogState>();
+  auto error = read.error();
+  error.what +=
+      "; as long as there is a log that may know, nothing is concluded without it: repair it, or move it aside";
+  return error;
+}
+
 Result<ports::LogState> read_log_of_stopped(const Config& config) {
   const auto& directory = config.log.directory;
   if (const auto owner = wal::running_owner(directory, wal::posix_disk())) {
@@ -199,6 +242,7 @@ Status recover_without_log(const Config& config, const std::string& coordinator_
   const std::unique_ptr<Databases, void (*)(Databases*)> closing(&databases, [](Databases* all) { all->close(); });
   const auto until = base::SteadyClock::now() + bounds.patience;
   std::set<protocol::Xid> begun;
+  std::set<protocol::Xid> wanted;
   std::vector<AuditedAct> acts;
   auto left = only_without_log(look());
   Progress progress(bounds, count_to_settle(left, true));
@@ -211,6 +255,8 @@ Status recover_without_log(const Config& config, const std::string& coordinator_
     }
     if (auto written = audit.write(fresh, "begun"); !written.ok()) return written;
     acts.insert(acts.end(), fresh.begin(), fresh.end());
+    const auto xids = xids_to_settle(left);
+    wanted.insert(xids.begin(), xids.end());
     recoverer.take_up(left);
     recoverer.settle_two_phase(left, bounds.interrupted);
     const auto next_look = base::SteadyClock::now() + kLookEvery;
@@ -222,7 +268,7 @@ Status recover_without_log(const Config& config, const std::string& coordinator_
     left = only_without_log(look());
     progress.note(count_to_settle(left, true));
   }
-  return audit_ends(audit, acts, still_listed(databases, xids_to_settle(left)));
+  return audit_ends(audit, acts, still_listed(databases, wanted));
 }
 
 }  // namespace assent::app

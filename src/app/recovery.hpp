@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "app/audit.hpp"
@@ -20,6 +21,38 @@ struct RecoveryBounds {
   std::function<bool()> interrupted;           ///< Ctrl-C: what was begun is safe to leave, and to begin again.
   std::function<void(std::size_t settled, std::size_t total)> progress;  ///< About once a second.
 };
+
+/// Looks at the databases of a coordinator whose log is lost. What is at a participant where it has given a sign of
+/// life just now is left out: whoever that is finishes it.
+class LostLog {
+ public:
+  /// `log` is one that it began after the loss, if it did, and knows what is younger than itself.
+  LostLog(const Databases& databases, std::optional<ports::LogState> log)
+      : surveyor_(databases.all()), log_(std::move(log)) {}
+
+  coordinator::Seen look() const;
+  /// The same, without what is at a participant where the coordinator has given a sign of life just now: whoever that
+  /// is finishes it.
+  coordinator::Seen look_to_settle();
+  const coordinator::Surveyor& surveyor() const { return surveyor_; }
+  /// How long ago, where something was left out the last time.
+  std::optional<std::chrono::milliseconds> sign_of_life() const { return sign_of_life_; }
+
+  /// A coordinator that lives gives a sign of it every second.
+  static constexpr std::chrono::milliseconds kSilentAtLeast{3'000};
+
+ private:
+  const coordinator::Surveyor surveyor_;
+  const std::optional<ports::LogState> log_;
+  std::optional<std::chrono::milliseconds> sign_of_life_;
+};
+
+/// What was said instead of acting beside a coordinator that lives.
+Error it_lives(const std::string& coordinator_id, std::chrono::milliseconds sign_of_life);
+
+/// The log of `config` for a LostLog: nothing where there is none, or it has not seen an epoch. An error where there is
+/// one that cannot be read: then it may know, and is to be repaired first.
+Result<std::optional<ports::LogState>> log_after_the_loss(const Config& config);
 
 /// The log of a stopped coordinator, read. Errc::log_locked when it runs; else as wal::read_state().
 Result<ports::LogState> read_log_of_stopped(const Config& config);

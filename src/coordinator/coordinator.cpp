@@ -130,7 +130,7 @@ Status Coordinator::Impl::resume_decided() {
   house_->hazards.restore(recovered_);
   for (const auto& [gtrid, kept] : recovered_.live) {
     // Its last hazard was acknowledged while nobody ran it.
-    if (kept.settled.size() == kept.decision.participants.size()) {
+    if (kept.settled.size() + kept.acknowledged.size() == kept.decision.participants.size()) {
       house_->log.append(ports::TransactionEnded{gtrid});
       continue;
     }

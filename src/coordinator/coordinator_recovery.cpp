@@ -27,6 +27,12 @@ class LiveKnowledge final : public Knowledge {
   std::vector<ports::LiveDecision> decisions() const override {
     std::vector<ports::LiveDecision> all;
     for (const auto& live : house_.registry.all()) {
+      // What goes its way is running.
+      const auto branches = live->status().branches;
+      const bool troubled = std::any_of(branches.begin(), branches.end(), [](const auto& branch) {
+        return branch.state == BranchState::in_doubt || branch.state == BranchState::hazard;
+      });
+      if (!troubled) continue;
       if (auto decision = live->decision()) all.push_back(std::move(*decision));
     }
     return all;
@@ -45,9 +51,9 @@ const Error kBusy{Errc::overloaded, "too many operators' requests wait; retry la
 // The list is in the order in which a later survey goes on.
 void cut_short(Survey& survey) {
   auto& branches = survey.branches;
-  if (branches.size() <= kSurveyBranchesMax) return;
-  survey.next = branches[kSurveyBranchesMax].gtrid;
   // Of one transaction all branches, or none.
+  if (branches.size() <= kSurveyBranchesMax || branches[kSurveyBranchesMax].gtrid == branches.front().gtrid) return;
+  survey.next = branches[kSurveyBranchesMax].gtrid;
   std::erase_if(branches, [&](const auto& branch) { return branch.gtrid >= survey.next; });
 }
 
@@ -85,7 +91,12 @@ void Coordinator::Impl::acknowledge(Acknowledgement said, ports::Done<Status> do
 Seen Coordinator::Impl::look() const {
   const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
   const LiveKnowledge knowledge(*house_, first_epoch, epoch_);
-  return surveyor_.look(&knowledge);
+  auto seen = surveyor_.look(&knowledge);
+  // What was decided then may have ended, and its rows have gone.
+  std::erase_if(seen.transactions,
+                [&](const auto& one) { return one.second.decision && !house_->registry.find(one.first); });
+  surveyor_.forget_ended(seen);
+  return seen;
 }
 
 void Coordinator::Impl::survey(SurveyQuery query, ports::Done<Result<Survey>> done) {

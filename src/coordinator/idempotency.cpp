@@ -24,9 +24,12 @@ void IdempotencyIndex::restore(const ports::LogState& state) {
     result.gtrid = kept->gtrid;
     result.outcome = Outcome::committed;
     result.settled = !state.live.contains(kept->gtrid);
-    for (const auto& participant : kept->participants) {
-      result.branches.push_back({participant, result.settled ? BranchState::committed : BranchState::in_doubt, {}});
+    auto each = result.settled ? BranchState::committed : BranchState::in_doubt;
+    if (kept->contradicted) {
+      result.outcome = Outcome::unknown;
+      each = BranchState::unproven;
     }
+    for (const auto& participant : kept->participants) result.branches.push_back({participant, each, {}});
     entries_[kept->key] = {kept->request_fingerprint, kept->gtrid, std::move(result), {}};
     keep(kept->key, Outcome::committed);
   }
@@ -85,6 +88,13 @@ void IdempotencyIndex::amend(const std::string& key, const std::string& gtrid, O
   for (auto& branch : result.branches) {
     if (branch.state != BranchState::unproven) branch.state = state;
   }
+}
+
+void IdempotencyIndex::contradict(const std::string& key, const std::string& gtrid) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.gtrid != gtrid || !found->second.result) return;
+  found->second.result->outcome = Outcome::unknown;
 }
 
 void IdempotencyIndex::abandon(const std::string& key, const Error& error) {

@@ -42,6 +42,8 @@ class IdempotencyIndex {
   void finish(const std::string& key, const TransactionResult& result);
   /// An outcome that was given as unknown has become known. Of no effect otherwise.
   void amend(const std::string& key, const std::string& gtrid, Outcome outcome);
+  /// A branch of it has come to the opposite of what was decided, for good: nobody is told an outcome any more.
+  void contradict(const std::string& key, const std::string& gtrid);
   /// It was never run: the key is free again, and whoever attached gets the error.
   void abandon(const std::string& key, const Error& error);
 

@@ -29,9 +29,10 @@ protocol::TransactionRules rules_of(const ports::LiveDecision& recovered) {
   const auto count = recovered.decision.participants.size();
   const auto settled = flags(count, recovered.settled, [](std::uint16_t number) { return number; });
   const auto hazards = flags(count, recovered.hazards, [](const auto& hazard) { return hazard.first; });
+  const auto seen_to = flags(count, recovered.acknowledged, [](std::uint16_t number) { return number; });
   // What the log has of three phases is an intention, whatever else it says.
   return recovered.decision.protocol == Protocol::three_phase ? protocol::resume_undecided(settled, hazards, true)
-                                                              : protocol::resume_decided(settled, hazards);
+                                                              : protocol::resume_decided(settled, hazards, seen_to);
 }
 
 protocol::Voted::Kind to_event(ports::Vote::Kind kind) {
@@ -381,6 +382,9 @@ void LiveTransaction::tell_ended() {
   }
   // Its client may have been answered before the acceptors were heard.
   if (!key_.empty() && last.outcome) house_->keys.amend(key_, gtrid_, *last.outcome);
+  const bool contradicted = std::any_of(last.branches.begin(), last.branches.end(),
+                                        [](const auto& branch) { return branch.state == BranchState::acknowledged; });
+  if (!key_.empty() && contradicted) house_->keys.contradict(key_, gtrid_);
   house_->registry.ended(this, gtrid_, std::move(last));
   house_->hazards.remove_all(gtrid_);
 }

@@ -154,9 +154,10 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
         gtrid_, number(command.branch), name, reason);
   }
   const ports::HazardFound hazard{gtrid_, number(command.branch), reason, base::wall_clock_ms()};
-  house_->hazards.add(hazard, name);
   ASSENT_FAILPOINT(hazard_unlogged);
   house_->log.append(hazard, [] { ASSENT_FAILPOINT(hazard_logged); });
+  // Only then: an acknowledgement must stand behind it in the log.
+  house_->hazards.add(hazard, name);
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {

@@ -87,7 +87,11 @@ std::optional<ports::LiveDecision> LiveTransaction::decision() const {
                    .decided_at_ms = decided_at_ms_ != 0 ? decided_at_ms_ : base::wall_clock_ms() - status.age_ms};
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const auto branch = static_cast<protocol::BranchIndex>(i);
-    if (is_settled(rules_.branches[i].state)) live.settled.insert(number(branch));
+    if (rules_.branches[i].state == protocol::BranchRules::State::acknowledged) {
+      live.acknowledged.insert(number(branch));
+    } else if (is_settled(rules_.branches[i].state)) {
+      live.settled.insert(number(branch));
+    }
     if (rules_.branches[i].state != protocol::BranchRules::State::hazard) continue;
     live.hazards[number(branch)] = {gtrid_, number(branch), runs_[i].detail, 0};
   }

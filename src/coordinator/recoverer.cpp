@@ -130,7 +130,8 @@ void Recoverer::settle_two_phase(const Seen& left, const std::function<bool()>& 
   for (auto& plan : plans) {
     for (const auto& branch : plan.one->branches) {
       if (plan.begins || branch.sight != protocol::Sight::absent || !reachable(branch) || interrupted()) continue;
-      plan.fences.push_back(settle(branch, protocol::Decided::rollback, false));
+      // As for a lost answer in one phase: a branch that has come to be listed meanwhile is not touched.
+      plan.fences.push_back(settle(branch, protocol::Decided::one_phase, false));
     }
   }
   for (auto& plan : plans) {

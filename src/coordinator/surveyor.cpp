@@ -152,8 +152,10 @@ void rule_by_log(SeenTransaction& one, const Knowledge& knowledge) {
   }
 }
 
-bool is_older(const SeenTransaction& one, const Knowledge& knowledge) {
-  return !one.decision && knowledge.era(protocol::parse_gtrid(one.gtrid)->epoch) == protocol::Era::before_log;
+// Of an epoch that this log has not seen.
+bool is_of_another_log(const SeenTransaction& one, const Knowledge& knowledge) {
+  const auto era = knowledge.era(protocol::parse_gtrid(one.gtrid)->epoch);
+  return !one.decision && (era == protocol::Era::before_log || era == protocol::Era::future);
 }
 
 std::string words(const SeenTransaction& one, const SeenBranch& branch) {
@@ -262,7 +264,10 @@ void Surveyor::add_unlisted(SeenTransaction& one, const std::set<std::string>& u
   if (names.empty() && !one.branches.empty()) {
     // Each of its branches tells how many there are.
     const auto count = protocol::parse_bqual(one.branches.front().xid->bqual)->count;
-    if (one.branches.size() == count) {
+    const bool agree = std::all_of(one.branches.begin(), one.branches.end(), [&](const auto& branch) {
+      return protocol::parse_bqual(branch.xid->bqual)->count == count;
+    });
+    if (agree && one.branches.size() == count) {
       names.resize(count);
       for (const auto& branch : one.branches) names[branch.number - 1U] = branch.participant;
     }
@@ -285,21 +290,48 @@ void Surveyor::add_unlisted(SeenTransaction& one, const std::set<std::string>& u
   std::sort(one.branches.begin(), one.branches.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
 }
 
-std::optional<std::chrono::milliseconds> Surveyor::silence() const {
+void Surveyor::forget_ended(Seen& seen) const {
+  using Scan = Result<std::vector<ports::ListedXid>>;
+  std::vector<std::future<Scan>> scans;
+  for (auto* participant : participants_) {
+    scans.push_back(asked<Scan>([&](auto done) { participant->scan(std::move(done)); }));
+  }
+  std::set<protocol::Xid> listed;
+  for (std::size_t i = 0; i < scans.size(); ++i) {
+    const auto scan = scans[i].get();
+    if (!scan.ok()) seen.unreachable[participants_[i]->name()] = scan.error().what;
+    if (!scan.ok()) continue;
+    for (const auto& xid : *scan) listed.insert({xid.gtrid, xid.bqual});
+  }
+  for (auto& [gtrid, one] : seen.transactions) {
+    std::erase_if(one.branches, [&](const auto& branch) {
+      return branch.sight == Sight::prepared && !seen.unreachable.contains(branch.participant) &&
+             !listed.contains(*branch.xid);
+    });
+  }
+  std::erase_if(seen.transactions, [](const auto& one) { return !one.second.decision && !one.second.is_in_doubt(); });
+}
+
+std::map<std::string, milliseconds> Surveyor::silences() const {
   std::vector<std::future<Result<ports::Inspection>>> waiting;
   for (auto* participant : participants_) {
     waiting.push_back(asked<Result<ports::Inspection>>([&](auto done) { participant->inspect(std::move(done)); }));
   }
-  std::optional<std::chrono::milliseconds> least;
-  for (auto& one : waiting) {
-    const auto seen = one.get();
-    if (!seen.ok() || !seen->owner || !seen->owner->silent) continue;
-    least = std::min(least.value_or(*seen->owner->silent), *seen->owner->silent);
+  std::map<std::string, milliseconds> silences;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    const auto seen = waiting[i].get();
+    if (seen.ok() && seen->owner && seen->owner->silent) silences[participants_[i]->name()] = *seen->owner->silent;
   }
+  return silences;
+}
+
+std::optional<milliseconds> Surveyor::silence() const {
+  std::optional<milliseconds> least;
+  for (const auto& [name, silent] : silences()) least = std::min(least.value_or(silent), silent);
   return least;
 }
 
-Seen Surveyor::look(const Knowledge* knowledge, bool older_is_lost) const {
+Seen Surveyor::look(const Knowledge* knowledge, bool others_are_lost) const {
   Seen seen;
   using Scan = Result<std::vector<ports::ListedXid>>;
   std::vector<std::future<Scan>> scans;
@@ -341,7 +373,7 @@ Seen Surveyor::look(const Knowledge* knowledge, bool older_is_lost) const {
   find_rows(seen);
   for (auto& [gtrid, one] : seen.transactions) {
     const bool by_acceptors = one.protocol == Protocol::three_phase;
-    const bool lost = knowledge == nullptr || (older_is_lost && (by_acceptors || is_older(one, *knowledge)));
+    const bool lost = knowledge == nullptr || (others_are_lost && (by_acceptors || is_of_another_log(one, *knowledge)));
     one.without_log = lost;
     if (!lost) {
       rule_by_log(one, *knowledge);
@@ -398,8 +430,11 @@ void Surveyor::find_rows(Seen& seen) const {
     for (auto& branch : one.branches) {
       if (branch.sight != Sight::absent) continue;
       const auto at = rows.find(branch.participant);
-      if (at == rows.end() || !at->second.contains(gtrid)) continue;
-      for (const auto& proof : at->second.at(gtrid).proofs) {
+      if (at == rows.end()) continue;
+      const auto here = at->second.find(gtrid);
+      if (here == at->second.end() || !here->second.proofs_kept) branch.sight = Sight::not_kept;
+      if (here == at->second.end()) continue;
+      for (const auto& proof : here->second.proofs) {
         if (proof.branch != branch.number) continue;
         branch.sight = !proof.committed ? Sight::held : proof.fence ? Sight::fenced : Sight::proven;
       }
@@ -407,7 +442,8 @@ void Surveyor::find_rows(Seen& seen) const {
     if (one.decision) {
       // Settled, and acknowledged where it was a hazard: nothing is to be said of it any more.
       std::erase_if(one.branches, [&](const auto& branch) {
-        return branch.sight == Sight::absent && one.decision->settled.contains(branch.number);
+        return branch.sight == Sight::absent &&
+               (one.decision->settled.contains(branch.number) || one.decision->acknowledged.contains(branch.number));
       });
     }
     if (one.protocol != Protocol::three_phase) continue;
@@ -514,6 +550,7 @@ void Surveyor::find_waits(Survey& survey, const Seen& seen) const {
     if (one == seen.transactions.end()) continue;
     for (const auto& branch : one->second.branches) {
       if (branch.number != shown.branch || branch.sight != Sight::prepared) continue;
+      if (shown.verdict == Verdict::running) continue;
       if (by_name_.contains(shown.participant)) prepared[shown.participant].emplace(*branch.xid, &shown);
     }
   }

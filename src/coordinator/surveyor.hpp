@@ -104,12 +104,19 @@ class Surveyor {
   /// The participants outlive this, and have one identity.
   explicit Surveyor(std::vector<ports::Participant*> participants);
 
-  /// Null `knowledge`: the log is lost. It is asked after the participants were. With `older_is_lost`, what is older
-  /// than the log is judged as with a lost one, and so is what is in three phases, which needs none.
-  Seen look(const Knowledge* knowledge, bool older_is_lost = false) const;
+  /// Null `knowledge`: the log is lost. It is asked after the participants were. With `others_are_lost`, what is of
+  /// an epoch that this log has not seen is judged as with a lost one, and so is what is in three phases, which needs
+  /// none.
+  Seen look(const Knowledge* knowledge, bool others_are_lost = false) const;
 
-  /// How long the coordinator has given no sign of life; nothing where nobody can tell.
+  /// Takes out of `seen` what was prepared and is listed no more: beside a running coordinator, what was listed a
+  /// moment ago has mostly ended since.
+  void forget_ended(Seen& seen) const;
+
+  /// How long the coordinator has given no sign of life anywhere; nothing where nobody can tell.
   std::optional<std::chrono::milliseconds> silence() const;
+  /// The same at each participant where somebody can tell.
+  std::map<std::string, std::chrono::milliseconds> silences() const;
 
   /// The same as look() for people, with whom the branches keep waiting.
   Survey survey(const Seen& seen, const SurveyQuery& query) const;

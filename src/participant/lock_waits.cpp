@@ -18,10 +18,11 @@ namespace {
 using ports::BlockedSession;
 using ports::LockWaits;
 
-/// Branches whose numbers are looked for at most, those asked for first.
+/// Branches whose numbers are looked for at most, those asked for first. On MariaDB by sessions of ours that all wait
+/// at once, so that nothing else that is to be done here waits for more than a second.
 constexpr std::size_t kMatchedMax = 256;
-/// MariaDB: sessions of ours that wait at once, and how long they are given to be seen waiting.
 constexpr std::size_t kWaitersMax = 32;
+/// How long those are given to be seen waiting.
 constexpr std::chrono::milliseconds kSeenWaitingIn{900};
 /// MariaDB makes its views anew at most this often.
 constexpr std::chrono::milliseconds kViewsEvery{110};
@@ -150,20 +151,18 @@ class Waiters {
 std::variant<Holders, SqlError> holders_at_mariadb(Session& session, const Config& config,
                                                    std::span<const protocol::Xid> branches) {
   Holders holders;
-  for (std::size_t i = 0; i < branches.size(); i += kWaitersMax) {
-    const Waiters waiters(config, branches.subspan(i, std::min(kWaitersMax, branches.size() - i)));
-    const auto until = base::SteadyClock::now() + kSeenWaitingIn;
-    std::set<std::uint64_t> seen;
-    while (seen.size() < waiters.waiting_for().size() && base::SteadyClock::now() < until) {
-      std::this_thread::sleep_for(kViewsEvery);
-      auto waits = read_waits(session);
-      if (auto* error = std::get_if<SqlError>(&waits)) return std::move(*error);
-      for (const auto& wait : std::get<0>(waits)) {
-        const auto ours = waiters.waiting_for().find(wait.who.connection);
-        if (ours == waiters.waiting_for().end()) continue;
-        seen.insert(ours->first);
-        holders.emplace(wait.blocker, ours->second);
-      }
+  const Waiters waiters(config, branches);
+  const auto until = base::SteadyClock::now() + kSeenWaitingIn;
+  std::set<std::uint64_t> seen;
+  while (seen.size() < waiters.waiting_for().size() && base::SteadyClock::now() < until) {
+    std::this_thread::sleep_for(kViewsEvery);
+    auto waits = read_waits(session);
+    if (auto* error = std::get_if<SqlError>(&waits)) return std::move(*error);
+    for (const auto& wait : std::get<0>(waits)) {
+      const auto ours = waiters.waiting_for().find(wait.who.connection);
+      if (ours == waiters.waiting_for().end()) continue;
+      seen.insert(ours->first);
+      holders.emplace(wait.blocker, ours->second);
     }
   }
   return holders;
@@ -189,9 +188,10 @@ std::variant<LockWaits, SqlError> find_waits(Session& session, const Config& con
   }
   const auto& all = std::get<0>(waits);
   if (all.empty()) return found;
-  const auto asked = std::span(branches).first(config.proof_rows ? std::min(branches.size(), kMatchedMax) : 0);
-  auto matched = session.dialect().kind == ServerKind::mysql ? holders_at_mysql(session, config, asked)
-                                                             : holders_at_mariadb(session, config, asked);
+  const bool mysql = session.dialect().kind == ServerKind::mysql;
+  const auto asked =
+      std::span(branches).first(config.proof_rows ? std::min(branches.size(), mysql ? kMatchedMax : kWaitersMax) : 0);
+  auto matched = mysql ? holders_at_mysql(session, config, asked) : holders_at_mariadb(session, config, asked);
   if (auto* error = std::get_if<SqlError>(&matched)) return std::move(*error);
   const auto& holders = std::get<Holders>(matched);
   bool some_unknown = false;

@@ -51,7 +51,8 @@ std::vector<std::string> creation(const Config& config) {
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "pulse") +
           " (coordinator VARCHAR(16) NOT NULL PRIMARY KEY,"
-          " seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), closed_below VARBINARY(64) NOT NULL" +
+          " seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), closed_below VARBINARY(64) NOT NULL,"
+          " proofs_kept TINYINT NULL" +
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "heuristic") +
           " (gtrid VARBINARY(64) NOT NULL PRIMARY KEY, value ENUM('commit','rollback') NOT NULL,"
@@ -294,8 +295,12 @@ std::variant<bool, SqlError> renew_claim(Session& session, const Config& config)
   if (auto* error = std::get_if<SqlError>(&key)) return std::move(*error);
   const auto& row = std::get<std::optional<OwnerKey>>(key);
   if (!row || row->instance != process_instance()) return false;
-  auto pulse = session.run("INSERT INTO " + table(config, "pulse") + "(coordinator,closed_below)VALUES('" +
-                           config.coordinator_id + "','')ON DUPLICATE KEY UPDATE seen_at=NOW(3)");
+  // Once they were not kept here, a missing one never again says anything.
+  const std::string kept = config.proof_rows ? "1" : "0";
+  auto pulse =
+      session.run("INSERT INTO " + table(config, "pulse") + "(coordinator,closed_below,proofs_kept)VALUES('" +
+                  config.coordinator_id + "',''," + kept +
+                  ")ON DUPLICATE KEY UPDATE seen_at=NOW(3),proofs_kept=LEAST(COALESCE(proofs_kept,1)," + kept + ")");
   if (pulse.error) return std::move(*pulse.error);
   return true;
 }

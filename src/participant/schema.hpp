@@ -21,7 +21,8 @@ namespace assent::participant {
 //   session      every connection that may hold a branch, so that a successor can wait for it to leave.
 //   acceptor     one row per transaction in three phases, written outside its branches (acceptor.hpp).
 //   pulse        for each coordinator: when its process last gave a sign of life, and the gtrid below which everything
-//                is settled and nothing may be written into acceptor any more.
+//                is settled and nothing may be written into acceptor any more; and whether it has always kept proof
+//                rows here, without which a missing one says nothing.
 //   heuristic    what an operator has chosen for transactions whose outcome could not be known.
 //   server       one random identity, for servers without one of their own.
 //

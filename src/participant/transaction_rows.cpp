@@ -43,13 +43,13 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
   };
   const std::string age = ",CAST((UNIX_TIMESTAMP()-UNIX_TIMESTAMP(created_at))*1000 AS SIGNED)";
   // The row of a branch that is prepared can be seen only uncommitted. What is seen so and not afterwards is held.
-  const auto result =
-      session.run("SELECT gtrid,acceptor," + std::string(kAcceptorColumns) + ",members" + age + from("acceptor") +
-                      "SELECT gtrid," + kChoiceColumns + from("heuristic") +
-                      "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT gtrid,branch,kind,participants,label" +
-                      age + from("proof") + "SELECT gtrid,branch,kind" + from("proof") + "SELECT closed_below FROM " +
-                      config.schema + ".pulse WHERE coordinator='" + config.coordinator_id + "'",
-                  6);
+  const auto result = session.run(
+      "SELECT gtrid,acceptor," + std::string(kAcceptorColumns) + ",members" + age + from("acceptor") + "SELECT gtrid," +
+          kChoiceColumns + from("heuristic") +
+          "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT gtrid,branch,kind,participants,label" + age +
+          from("proof") + "SELECT gtrid,branch,kind" + from("proof") + "SELECT closed_below,proofs_kept FROM " +
+          config.schema + ".pulse WHERE coordinator='" + config.coordinator_id + "'",
+      6);
   if (result.error) return result.error;
   const auto rows = [&](std::size_t statement) -> const auto& {
     return result.answers[statement].rows->rows;
@@ -86,9 +86,14 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
       *seen = committed;
     }
   }
-  const auto closed_below = rows(5).empty() ? std::string() : text_of(rows(5).front()[0]);
+  // Where it never was, nothing that is missing says anything.
+  const bool was_here = !rows(5).empty();
+  const auto closed_below = was_here ? text_of(rows(5).front()[0]) : std::string();
+  const bool kept = was_here && text_of(rows(5).front()[1]) == "1";
   for (const auto& gtrid : gtrids) {
-    if (gtrid < closed_below) found[gtrid].closed = true;
+    auto& one = found[gtrid];
+    one.closed = gtrid < closed_below;
+    one.proofs_kept = kept;
   }
   return std::nullopt;
 }
@@ -102,8 +107,9 @@ std::variant<Found, SqlError> find_rows(Session& session, const Config& config,
     const auto count = std::min(kAskedAtOnce, gtrids.size() - i);
     const auto failed = add_rows(session, config, std::span(gtrids).subspan(i, count), found);
     if (!failed) continue;
-    // A server where Assent never was keeps nothing.
-    if (is_absent(*failed)) return Found();
+    // A server where Assent never was keeps nothing; one whose schema is older does.
+    const auto probed = session.run("SELECT 1 FROM " + config.schema + ".proof LIMIT 0");
+    if (probed.error && is_absent(*probed.error)) return Found();
     return *failed;
   }
   return found;

@@ -66,7 +66,8 @@ struct EpochStarted {
   bool operator==(const EpochStarted&) const = default;
 };
 
-/// An operator knows of the hazard, and has seen to it. The branch counts as settled from then on.
+/// An operator knows of the hazard, and has seen to it. Nothing more is done about the branch; its transaction is never
+/// told as committed.
 struct HazardAcknowledged {
   std::string gtrid;
   std::uint16_t branch = 0;
@@ -95,6 +96,7 @@ struct LiveDecision {
   CommitDecision decision;
   std::set<std::uint16_t> settled;
   std::map<std::uint16_t, HazardFound> hazards;
+  std::set<std::uint16_t> acknowledged{};  ///< Hazards that an operator has seen to.
   bool operator==(const LiveDecision&) const = default;
 };
 
@@ -105,6 +107,7 @@ struct KeptKey {
   std::uint64_t request_fingerprint = 0;
   std::int64_t decided_at_ms = 0;
   std::vector<std::string> participants;
+  bool contradicted = false;  ///< A branch of it had a hazard to the end: its outcome is unknown, for ever.
   bool operator==(const KeptKey&) const = default;
 };
 

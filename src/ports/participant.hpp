@@ -116,6 +116,8 @@ struct TransactionRows {
   std::string label;
   std::optional<std::chrono::milliseconds> age;  ///< Since its oldest row here was written, by the server's clock.
   std::vector<ProofRow> proofs;
+  bool proofs_kept =
+      false;  ///< Always, by every process of the coordinator that was here. Else a missing one says nothing.
   std::vector<std::pair<std::uint16_t, protocol::AcceptorRow>> acceptors;  ///< Which of its acceptors, from 0.
   bool closed = false;                                                     ///< As close_acceptor() said.
   std::optional<HeuristicChoice> chosen;
@@ -199,9 +201,8 @@ class Participant {
   /// the transaction, while it has enrolled here, may ask at that ballot.
   virtual void ask(AcceptorQuestion question, Done<Result<AcceptorAnswer>> done) = 0;
 
-  /// What the rows here say of each of the transactions, the row of a prepared branch as well. Only looks; those of
-  /// which nothing is kept are left out. Look in XA RECOVER first: a branch that is not listed, and whose row is
-  /// neither there nor held afterwards, has not committed.
+  /// What the rows here say of each of the transactions, the row of a prepared branch as well. Only looks. Look in XA
+  /// RECOVER first: a branch that is not listed, and whose row is neither there nor held afterwards, has not committed.
   virtual void find_rows(std::vector<std::string> gtrids,
                          Done<Result<std::map<std::string, TransactionRows>>> done) = 0;
 

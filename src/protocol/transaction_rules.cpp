@@ -324,7 +324,8 @@ TransactionRules begin(std::size_t branches, bool in_one_phase, Protocol protoco
   return rules;
 }
 
-TransactionRules resume_decided(const std::vector<bool>& settled, const std::vector<bool>& hazards) {
+TransactionRules resume_decided(const std::vector<bool>& settled, const std::vector<bool>& hazards,
+                                const std::vector<bool>& acknowledged) {
   ASSENT_CHECK(settled.size() == hazards.size());
   TransactionRules rules;
   rules.phase = Phase::committing;
@@ -335,6 +336,7 @@ TransactionRules resume_decided(const std::vector<bool>& settled, const std::vec
     BranchRules branch;
     branch.known_prepared = true;
     branch.state = settled[i] ? State::committed : hazards[i] ? State::hazard : State::in_doubt;
+    if (i < acknowledged.size() && acknowledged[i]) branch.state = State::acknowledged;
     rules.branches.push_back(branch);
   }
   return rules;

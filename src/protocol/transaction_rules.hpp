@@ -147,7 +147,8 @@ TransactionRules begin(std::size_t branches, bool in_one_phase, Protocol protoco
 
 /// The state of a transaction whose decision a log brought back: every branch that is not in `settled` (flags by
 /// branch) is in doubt, and waits for RetryDue.
-TransactionRules resume_decided(const std::vector<bool>& settled, const std::vector<bool>& hazards);
+TransactionRules resume_decided(const std::vector<bool>& settled, const std::vector<bool>& hazards,
+                                const std::vector<bool>& acknowledged = {});
 
 /// The state of one in three phases that somebody has left behind: Terminate is the first thing to do. Whether the log
 /// knows it makes no difference to its outcome.

@@ -19,9 +19,11 @@ void put_live(std::string& out, const ports::LiveDecision& live) {
   for (const auto branch : live.settled) base::put_int(out, branch);
   base::put_int(out, static_cast<std::uint16_t>(live.hazards.size()));
   for (const auto& [branch, hazard] : live.hazards) put_hazard(out, hazard);
+  base::put_int(out, static_cast<std::uint16_t>(live.acknowledged.size()));
+  for (const auto branch : live.acknowledged) base::put_int(out, branch);
 }
 
-bool take_live(base::Reader& in, ports::LiveDecision& live) {
+bool take_live(base::Reader& in, std::uint32_t version, ports::LiveDecision& live) {
   if (!take_decision(in, live.decision)) return false;
   const auto settled = in.take_int<std::uint16_t>();
   for (std::uint16_t i = 0; i < settled && in.ok(); ++i) live.settled.insert(in.take_int<std::uint16_t>());
@@ -32,6 +34,8 @@ bool take_live(base::Reader& in, ports::LiveDecision& live) {
     const auto branch = hazard.branch;
     live.hazards.insert_or_assign(branch, std::move(hazard));
   }
+  const auto acknowledged = version >= 2 ? in.take_int<std::uint16_t>() : std::uint16_t{0};
+  for (std::uint16_t i = 0; i < acknowledged && in.ok(); ++i) live.acknowledged.insert(in.take_int<std::uint16_t>());
   return in.ok();
 }
 
@@ -41,14 +45,17 @@ void put_key(std::string& out, const ports::KeptKey& key) {
   base::put_int(out, key.request_fingerprint);
   base::put_int(out, key.decided_at_ms);
   put_names(out, key.participants);
+  base::put_int(out, static_cast<std::uint8_t>(key.contradicted));
 }
 
-bool take_key(base::Reader& in, ports::KeptKey& key) {
+bool take_key(base::Reader& in, std::uint32_t version, ports::KeptKey& key) {
   key.key = in.take_string();
   key.gtrid = in.take_string();
   key.request_fingerprint = in.take_int<std::uint64_t>();
   key.decided_at_ms = in.take_int<std::int64_t>();
-  return take_names(in, key.participants);
+  if (!take_names(in, key.participants)) return false;
+  key.contradicted = version >= 2 && in.take_int<std::uint8_t>() != 0;
+  return in.ok();
 }
 
 bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
@@ -59,13 +66,13 @@ bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
   const auto live_count = in.take_int<std::uint64_t>();
   for (std::uint64_t i = 0; i < live_count && in.ok(); ++i) {
     ports::LiveDecision live;
-    if (!take_live(in, live)) return false;
+    if (!take_live(in, version, live)) return false;
     into.restore(std::move(live));
   }
   const auto key_count = in.take_int<std::uint64_t>();
   for (std::uint64_t i = 0; i < key_count && in.ok(); ++i) {
     ports::KeptKey key;
-    if (!take_key(in, key)) return false;
+    if (!take_key(in, version, key)) return false;
     into.keep(std::move(key));
   }
   const auto hazard_count = version >= 2 ? in.take_int<std::uint64_t>() : 0;

@@ -58,11 +58,19 @@ void StateBuilder::on(const ports::BranchSettled& record) {
 
 void StateBuilder::on(const ports::HazardAcknowledged& record) {
   state_.hazards.erase({record.gtrid, record.branch});
-  on(ports::BranchSettled{record.gtrid, record.branch});
+  const auto found = state_.live.find(record.gtrid);
+  if (found == state_.live.end() || found->second.hazards.erase(record.branch) == 0) return;
+  found->second.acknowledged.insert(record.branch);
 }
 
 void StateBuilder::on(const ports::TransactionEnded& record) {
-  state_.live.erase(record.gtrid);
+  const auto found = state_.live.find(record.gtrid);
+  if (found == state_.live.end()) return;
+  const auto kept = state_.kept_keys.find(found->second.decision.idempotency_key);
+  if (!found->second.acknowledged.empty() && kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid) {
+    kept->second.contradicted = true;
+  }
+  state_.live.erase(found);
 }
 
 void StateBuilder::on(ports::HazardFound record) {

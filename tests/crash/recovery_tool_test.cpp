@@ -497,6 +497,7 @@ TEST_P(RecoveryToolTest, AnOperatorsChoiceIsRefusedWhereAnythingKnowsBetter) {
   const auto decided = prepare_both(51);
   const auto undecided = prepare_both(52);
   write_decisions({decided});
+  std::this_thread::sleep_for(kSilentForLong);
   const auto refused = [&](const std::string& gtrid, const std::string& choice, const std::string& why) {
     const auto said = offline({"resolve", gtrid, choice, "--reason", "I think so"});
     EXPECT_EQ(said.code, kInDoubt) << said.output;
@@ -510,6 +511,7 @@ TEST_P(RecoveryToolTest, AnOperatorsChoiceIsRefusedWhereAnythingKnowsBetter) {
   expect_moved(52, false);
 
   lose_log();
+  std::this_thread::sleep_for(kSilentForLong);
   const auto proven = prepare_both(53);
   EXPECT_TRUE(eventually([&] { return dba(east()).error_of("XA COMMIT " + xid_at(east(), proven)) == 0; }));
   refused(proven, "--rollback", "commit is certain");
@@ -528,7 +530,6 @@ TEST_P(RecoveryToolTest, AnOperatorsChoiceIsRefusedWhereAnythingKnowsBetter) {
   }
   refused(chosen, "--commit", "the opposite was chosen by ada");
   EXPECT_EQ(audited("choose_commit", "refused") + audited("choose_rollback", "refused"), 7U);
-  std::this_thread::sleep_for(kSilentForLong);
   const auto applied = recover({"--log-lost", "--apply"});
   EXPECT_EQ(applied.code, kClean) << applied.output;
   expect_moved(53, true);
@@ -538,10 +539,48 @@ TEST_P(RecoveryToolTest, AnOperatorsChoiceIsRefusedWhereAnythingKnowsBetter) {
   EXPECT_EQ(ours(), 0U);
 }
 
+TEST_P(RecoveryToolTest, WhereProofRowsWereNotKeptAMissingOneSaysNothing) {
+  daemon_.options().participants[1].more_json = R"("proof_rows": false)";
+  be_gone();
+  // The same as with proof rows, as far as whoever looks is told.
+  daemon_.options().participants[1].more_json = "";
+  daemon_.write_config();
+  const auto gtrid = orphan_gtrid(1, 45);
+  prepare_by_hand(east(), gtrid, pay(45));
+  lose_log();
+  std::this_thread::sleep_for(kSilentForLong);
+  auto found = branches({"--log-lost"});
+  EXPECT_EQ(found["east"]["verdict"], "undecidable") << "the west may have committed";
+  EXPECT_EQ(recover({"--log-lost", "--apply"}).code, kInDoubt);
+  EXPECT_EQ(ours(), 1U);
+  EXPECT_EQ(offline({"resolve", gtrid, "--rollback", "--reason", "the west has nothing of it"}).code, kRolledBack);
+  EXPECT_EQ(ours(), 0U);
+  expect_moved(45, false);
+}
+
+TEST_P(RecoveryToolTest, NothingIsConcludedWithoutALogThatMayKnow) {
+  be_gone();
+  const auto gtrid = prepare_both(46);
+  std::this_thread::sleep_for(kSilentForLong);
+  std::fstream file(daemon_.log_folder() + "/CHECKPOINT", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(60);
+  file.put('x');
+  file.close();
+  for (const auto& said :
+       {recover({"--log-lost", "--apply"}), offline({"resolve", gtrid, "--commit", "--reason", "x"})}) {
+    EXPECT_EQ(said.code, kBadInput) << said.output;
+    EXPECT_THAT(said.output, HasSubstr("repair"));
+  }
+  EXPECT_EQ(ours(), 2U);
+  lose_log();
+  EXPECT_EQ(offline({"resolve", gtrid, "--rollback", "--reason", "x"}).code, kRolledBack);
+}
+
 TEST_P(RecoveryToolTest, AParticipantThatMayKnowIsWaitedForUnlessItIsSaidToBeGone) {
   be_gone();
   const auto gtrid = prepare_both(61);
   lose_log();
+  std::this_thread::sleep_for(kSilentForLong);
   const auto down = west();
   servers().kill(down.name);
   auto found = branches({"--log-lost"});
@@ -549,7 +588,6 @@ TEST_P(RecoveryToolTest, AParticipantThatMayKnowIsWaitedForUnlessItIsSaidToBeGon
   const auto refused = offline({"resolve", gtrid, "--rollback", "--reason", "x"});
   EXPECT_EQ(refused.code, kInDoubt);
   EXPECT_THAT(refused.output, HasSubstr("--without west"));
-  std::this_thread::sleep_for(kSilentForLong);
   EXPECT_EQ(recover({"--log-lost", "--apply", "--timeout-ms", "2000"}).code, kInDoubt);
   const auto chosen = offline(
       {"resolve", gtrid, "--rollback", "--reason", "its disk is gone", "--without", "west", "--timeout-ms", "3000"});

@@ -72,6 +72,8 @@ class Daemon {
 
   explicit Daemon(Options options);
 
+  /// Writes what it is configured with; so does every start.
+  void write_config() const;
   /// Starts it and waits until it serves. Throws when it does not.
   void start();
   /// Starts it and gives at once: it may end before it serves.
@@ -102,7 +104,6 @@ class Daemon {
   Options& options() { return options_; }
 
  private:
-  void write_config() const;
   std::string ready_path() const { return folder_.path() + "/ready"; }
 
   Options options_;

@@ -18,6 +18,13 @@ StateBuilder state_with_everything() {
   state.apply(decision(1));
   state.apply(ports::HazardFound{gtrid(1), 2, "gone", 5});
   state.apply(ports::HazardFound{gtrid(2), 1, "committed by hand", 6});
+  state.apply(decision(3));
+  state.apply(ports::HazardFound{gtrid(3), 1, "gone", 5});
+  state.apply(ports::HazardAcknowledged{gtrid(3), 1, "ada", "seen to", 6});
+  state.apply(decision(4));
+  state.apply(ports::HazardFound{gtrid(4), 1, "gone", 5});
+  state.apply(ports::HazardAcknowledged{gtrid(4), 1, "ada", "seen to", 6});
+  state.apply(ports::TransactionEnded{gtrid(4)});
   return state;
 }
 
@@ -31,11 +38,13 @@ TEST(Checkpoint, TheStateComesBackAsItWas) {
   EXPECT_EQ(back.state().hazards.size(), 1U);
 }
 
-TEST(Checkpoint, OfFormatOneIsReadAndHasNoHazardsBesideItsDecisions) {
-  auto state = state_with_everything();
-  state.apply(ports::HazardAcknowledged{gtrid(2), 1, "ada", "seen to", 7});
+// What this program would have written then, of a state without anything that came later.
+TEST(Checkpoint, OfFormatOneIsRead) {
+  StateBuilder state(10);
+  state.start(kHead.log_id);
+  state.apply(ports::EpochStarted{"shop1", 4, 1});
   auto bytes = encode_checkpoint(kHead, state);
-  // As it was written then: another version, no count of hazards at its end.
+  // No count of hazards at its end.
   bytes.resize(bytes.size() - 16);
   bytes[8] = 1;
   std::string size;

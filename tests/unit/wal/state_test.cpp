@@ -72,14 +72,18 @@ TEST(State, AHazardOfATransactionThatIsNotLiveIsKeptUntilItIsAcknowledged) {
   EXPECT_EQ(state.state().hazards.begin()->second.branch, 2);
 }
 
-TEST(State, AnAcknowledgedHazardOfALiveDecisionCountsAsSettled) {
+TEST(State, AnAcknowledgedHazardOfALiveDecisionIsNoHazardAndNotSettled) {
   StateBuilder state(10);
   state.apply(decision(1));
   state.apply(ports::HazardFound{gtrid(1), 2, "gone", 5});
   state.apply(ports::HazardAcknowledged{gtrid(1), 2, "ada", "seen to", 6});
   EXPECT_TRUE(state.state().live.at(gtrid(1)).hazards.empty());
-  EXPECT_EQ(state.state().live.at(gtrid(1)).settled, (std::set<std::uint16_t>{2}));
+  EXPECT_EQ(state.state().live.at(gtrid(1)).acknowledged, (std::set<std::uint16_t>{2}));
+  EXPECT_TRUE(state.state().live.at(gtrid(1)).settled.empty());
   EXPECT_TRUE(state.state().hazards.empty());
+  // Its key never stands for a commit again.
+  state.apply(ports::TransactionEnded{gtrid(1)});
+  EXPECT_TRUE(state.state().kept_keys.at("key-1").contradicted);
 }
 
 TEST(State, TheKeyDecidedFirstGoesFirstWhateverTheClockSaid) {
