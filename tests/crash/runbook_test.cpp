@@ -15,8 +15,10 @@
 #include <fstream>
 #include <functional>
 #include <future>
+#include <iostream>
 #include <set>
 
+#include "protocol/xid.hpp"
 #include "support/bank.hpp"
 #include "support/failpoints.hpp"
 
@@ -27,7 +29,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* kPage = ASSENT_SCRIPTS_DIR "/../src/app/RUNBOOK.md";
 constexpr std::size_t kSituationsMin = 10;
-constexpr auto kBlockBoundS = 120;
+constexpr auto kBlockBoundS = 60;
 
 const Runbook& page() {
   static const Runbook read = read_runbook(kPage);
@@ -63,6 +65,8 @@ struct Situation {
   int number;
   const char* name;
   void (RunbookTest::*happens)();
+
+  friend void PrintTo(const Situation& one, std::ostream* out) { *out << one.number << " " << one.name; }
 };
 
 /// The coordinator shop1 over `orders` on MariaDB and `stock` on MySQL, which both have a database `shop`, and a
@@ -152,6 +156,22 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
     const int code = daemon_.wait_ready() ? 0 : daemon_.wait(20s);
     return {code, daemon_.output().substr(before)};
   }
+  /// Changes the log's only segment that has records.
+  void change_log(const std::function<void(std::string&)>& change) const {
+    std::set<std::string> segments;
+    for (const auto& entry : std::filesystem::directory_iterator(daemon_.log_folder())) {
+      if (entry.path().extension() == ".seg") segments.insert(entry.path());
+    }
+    for (const auto& path : segments) {
+      auto bytes = read_file(path);
+      if (bytes.find("shop1.") == std::string::npos) continue;
+      change(bytes);
+      // In place: the file keeps its size.
+      std::fstream(path, std::ios::binary | std::ios::in | std::ios::out) << bytes;
+      return;
+    }
+    FAIL() << "no segment is in use";
+  }
   void lose_log() { std::filesystem::remove_all(daemon_.log_folder()); }
 
   std::future<std::optional<TransactionResult>> submit() {
@@ -174,13 +194,53 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
     EXPECT_FALSE(told.get());
     note_gtrid();
   }
+  /// Leaves it committed at `orders` and prepared at `stock`.
+  void die_between_commits() {
+    failpoints_.arm("decision_durable=hold");
+    auto told = submit();
+    wait_passed("decision_durable");
+    note_gtrid();
+    const auto xid = protocol::xid_literal({gtrid_, protocol::format_bqual({2, 2, "stock"})});
+    failpoints_.arm("packet_unsent/XA COMMIT " + xid + "=error");
+    failpoints_.release();
+    wait_listed(1);
+    daemon_.kill_9();
+    static_cast<void>(told.get());
+  }
+  /// Leaves it prepared at `orders`, and at `stock` never prepared.
+  void die_between_prepares() {
+    auto other = dba(stock());
+    other.run("BEGIN");
+    other.rows("SELECT * FROM shop.accounts WHERE id=2 FOR UPDATE");
+    auto told = submit();
+    wait_listed(1);
+    note_gtrid();
+    daemon_.kill_9();
+    EXPECT_FALSE(told.get());
+    // The session may outlive the coordinator, and would go on to prepare.
+    auto killer = dba(stock());
+    EXPECT_TRUE(eventually([&] {
+      const auto sessions = killer.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE USER='assent'");
+      for (const auto& session : sessions) killer.error_of("KILL " + session[0]);
+      return sessions.empty();
+    }));
+    other.run("ROLLBACK");
+  }
+  /// Until the servers have come to the end of what a dead coordinator sent them.
+  void wait_listed(std::size_t branches) {
+    const auto count = [&] { return listed(orders()).size() + listed(stock()).size(); };
+    EXPECT_TRUE(eventually([&] { return count() == branches; })) << count();
+  }
   /// Takes the transaction in doubt for the one that the page calls $GTRID.
   void note_gtrid() {
     std::set<std::string> gtrids;
-    for (const auto& server : servers_.all()) {
-      Sql sql(server);
-      gtrids.merge(branches_in_doubt(sql, server.kind, "shop1"));
-    }
+    EXPECT_TRUE(eventually([&] {
+      for (const auto& server : servers_.all()) {
+        Sql sql(server);
+        gtrids.merge(branches_in_doubt(sql, server.kind, "shop1"));
+      }
+      return !gtrids.empty();
+    }));
     ASSERT_EQ(gtrids.size(), 1U) << ::testing::PrintToString(gtrids);
     gtrid_ = *gtrids.begin();
   }
@@ -260,10 +320,9 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
       if (one.title != part) continue;
       for (const auto& block : one.blocks) {
         const auto output = run(block.commands);
-        const auto missing = missing_line(block.output, output);
-        EXPECT_EQ(missing, "") << kPage << ":" << block.line << ": these commands\n"
-                               << block.commands << "printed\n"
-                               << output;
+        std::cout << "--- line " << block.line << "\n" << block.commands << "---\n" << output << std::flush;
+        EXPECT_EQ(missing_line(block.output, output), "")
+            << kPage << ":" << block.line << ": these commands print no such line, or not behind the one before it";
         executed_.insert(block.line);
       }
       return;
@@ -290,10 +349,15 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
   }
   std::string run(const std::string& commands) {
     std::ofstream script(folder() + "/block");
-    script << "export PATH='" << ASSENT_BIN_DIR
-           << "':\"$PATH\"\nexport ASSENT_ADDRESS=127.0.0.1:" << daemon_.options().port << "\nCONFIG='"
-           << daemon_.config_path() << "' LOG='" << daemon_.log_folder() << "' GTRID='" << gtrid_ << "'\nORDERS='"
-           << client_options("mariadb1") << "' STOCK='" << client_options("mysql1") << "'\n";
+    script << "export PATH='" << ASSENT_BIN_DIR << "':\"$PATH\"\n"
+           << "export ASSENT_ADDRESS=127.0.0.1:" << daemon_.options().port << "\n";
+    const std::pair<const char*, std::string> variables[] = {{"CONFIG", daemon_.config_path()},
+                                                             {"LOG", daemon_.log_folder()},
+                                                             {"GTRID", gtrid_},
+                                                             {"MESSAGES", "cat " + daemon_.folder() + "/output"},
+                                                             {"ORDERS", client_options("mariadb1")},
+                                                             {"STOCK", client_options("mysql1")}};
+    for (const auto& [name, value] : variables) script << name << "='" << value << "'\n";
     for (const auto& [name, act] : acts_) script << name << "='bash " << folder() << "/ask " << name << "'\n";
     script << commands;
     script.close();
@@ -357,10 +421,16 @@ void RunbookTest::something_in_doubt_keeps_sessions_waiting() {
     return session.error_of("UPDATE accounts SET note='seen' WHERE id=1");
   });
   auto look = dba(orders());
-  EXPECT_TRUE(eventually([&] { return look.number("SELECT COUNT(*) FROM information_schema.INNODB_LOCK_WAITS") > 0; }));
+  EXPECT_TRUE(eventually([&] {
+    // Who looks more often than ten times a second is shown the same again.
+    look.rows("SELECT SLEEP(0.2)");
+    return look.number("SELECT COUNT(*) FROM information_schema.INNODB_LOCK_WAITS") > 0;
+  }));
   follow();
   EXPECT_EQ(waiting.get(), 0);
   expect_settled(2);
+  start();
+  expect_serves();
 }
 
 void RunbookTest::somebody_rolled_a_branch_back() {
@@ -403,6 +473,11 @@ void RunbookTest::a_participant_is_refused() {
     dba(stock()).run(std::string("REVOKE XA_RECOVER_ADMIN ON *.* FROM ") + account);
   }
   start_as_operators_do();
+  EXPECT_TRUE(eventually([&] {
+    const auto infos = daemon_.client().participants();
+    return infos.ok() && std::all_of(infos->begin(), infos->end(),
+                                     [](const auto& info) { return info.state == ParticipantInfo::State::refused; });
+  }));
   follow();
   expect_serves();
 }
@@ -427,8 +502,27 @@ void RunbookTest::the_logs_disk_is_full_or_has_failed() {
 
 void RunbookTest::the_log_is_damaged() {
   start();
-  die_at("decision_durable=crash");
+  EXPECT_EQ(submit().get()->outcome, Outcome::committed);
+  die_at("log_block_unsynced=crash");
+  // As a power cut leaves what was written and not synced.
+  change_log([](std::string& bytes) {
+    const auto last = bytes.find_last_not_of('\0');
+    bytes.replace(last - 3, 4, 4, '\0');
+  });
   follow("Its end is torn");
+  expect_settled(0);
+  EXPECT_EQ(daemon_.terminate(), 0);
+  start();
+  const auto earlier = submit().get();
+  ASSERT_TRUE(earlier);
+  die_at("decision_durable=crash");
+  change_log([&](std::string& bytes) {
+    auto& byte = bytes[bytes.find(earlier->gtrid)];
+    byte = static_cast<char>(byte ^ 1);
+  });
+  follow("Bytes of it are wrong");
+  expect_settled(2);
+  expect_serves();
 }
 
 void RunbookTest::the_log_is_lost_in_three_phases() {
@@ -448,16 +542,17 @@ void RunbookTest::the_log_is_lost_in_three_phases() {
 
 void RunbookTest::the_log_is_lost_in_two_phases() {
   start();
-  die_at("branch_settled=crash");
+  die_between_commits();
   lose_log();
   wait_silent();
+  follow();
   follow("A branch has committed");
   expect_settled(2);
   start();
-  die_at("packet_unsent/XA PREPARE=crash@2");
+  die_between_prepares();
   lose_log();
   wait_silent();
-  follow("A branch was never prepared");
+  follow("A branch is missing");
   expect_settled(0);
   start();
   die_at("decision_durable=crash");

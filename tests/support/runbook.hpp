@@ -10,8 +10,8 @@ namespace assent::testing {
 ///
 /// Situations are its headings `## 1. Title`, parts of one its headings `### Title`. What is run stands in fenced
 /// blocks called `sh`, each followed by one called `output` with lines that its real output must have, in this order.
-/// In these, GTRID and PORT stand for any, `...` for anything, and spaces for any number of them. No other block may be
-/// there.
+/// In these, GTRID and PORT stand for any (GTRID for itself as well, as a column's title), `...` for anything, and
+/// spaces for any number of them. No other block may be there.
 struct Runbook {
   struct Block {
     std::string commands;
