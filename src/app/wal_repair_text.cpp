@@ -92,12 +92,9 @@ std::string text_of_next(const wal::RepairOptions& options, const wal::RepairRep
   const auto coordinator = state.coordinator.empty() ? "ID" : state.coordinator;
   return anew + "Before it is started:\n  assentctl recover --config FILE --coordinator " + printable(coordinator) +
          " --log-lost    (lists what is prepared)\n"
-         "For each of those in two phases that is not among those kept:\n"
-         "  a row of it in assent.proof at any participant: it committed; XA COMMIT what is prepared\n"
-         "  a participant with neither a prepared branch nor a row of it, though it keeps proof rows: it did not "
-         "commit;\n"
-         "  XA ROLLBACK the others\n"
-         "  prepared everywhere, and no row: the log alone knew; ask whoever submitted it\n";
+         "  the same with --apply    (settles what a proof row, or a branch that is missing, decides)\n"
+         "What is prepared everywhere and has no proof row, the log alone knew. Ask whoever submitted it, and choose:\n"
+         "  assentctl resolve GTRID --commit|--rollback --reason TEXT --config FILE\n";
 }
 
 std::string notes_of(const std::vector<std::string>& notes) {

@@ -28,6 +28,7 @@ namespace assent::base {
   X(log_block_unsynced, true)                                                                  \
   X(log_block_durable, false)                                                                  \
   /* Files put in place whole: segments, checkpoints, copies of torn ends. */                  \
+  X(file_without_room, true) /* `error` is a full disk, which is not a failure */              \
   X(file_unwritten, true)                                                                      \
   X(file_unsynced, true)                                                                       \
   X(file_unnamed, true)                                                                        \

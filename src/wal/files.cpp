@@ -47,6 +47,7 @@ StepFailed put_in_place(Disk& disk, const std::string& directory, const std::str
     disk.remove(aside_path);
     return StepFailed{doing, aside_path, failed};
   };
+  if (ASSENT_FAILS_AT(file_without_room, name)) return give_up("write", ENOSPC);
   const auto step = [](bool fails, const auto& run) -> Errno { return fails ? EIO : run(); };
   if (const Errno failed = step(ASSENT_FAILS_AT(file_unwritten, name), [&] { return fill(*file); })) {
     return give_up("write", failed);

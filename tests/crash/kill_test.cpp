@@ -360,6 +360,8 @@ TEST_P(KillTest, EachFailpointHasATestThatComesByIt) {
   ASSENT_FAILPOINT_TABLE(ASSENT_NAME)
 #undef ASSENT_NAME
   std::erase_if(all, [](const std::string& name) { return name.starts_with("without_"); });
+  // Not a step but a full disk, which the runbook's test brings about.
+  all.erase("file_without_room");
   EXPECT_EQ(tested, all);
 }
 

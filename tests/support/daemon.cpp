@@ -104,7 +104,7 @@ Daemon::Daemon(Options options) : options_(std::move(options)) {}
 void Daemon::write_config() const {
   nlohmann::ordered_json config = nlohmann::ordered_json::parse("{" + options_.more_json + "}");
   config["coordinator"]["id"] = options_.coordinator_id;
-  config["listen"]["port"] = 0;
+  config["listen"]["port"] = options_.port;
   config["log"]["directory"] = "log";
   for (const auto& participant : options_.participants) {
     auto entry = nlohmann::ordered_json::parse("{" + participant.more_json + "}");

@@ -68,6 +68,7 @@ class Daemon {
     std::string more_json;  ///< Further top-level keys: `"limits": {...}`.
     std::string program = "assentd";
     std::map<std::string, std::string> environment = {};  ///< For the next start, on top of the test's own.
+    std::uint16_t port = 0;                               ///< Where it is to listen; 0: on a free one.
   };
 
   explicit Daemon(Options options);
