@@ -457,6 +457,12 @@ void RunbookTest::branches_of_others() {
     sql.run("XA PREPARE " + xid);
   };
   prepare(orders(), "'invoices','7',4711", "UPDATE accounts SET note='x' WHERE id=3");
+  // The other coordinator was here a while ago.
+  for (const auto& server : {orders(), stock()}) {
+    dba(server).run(
+        "REPLACE INTO assent.pulse(coordinator,seen_at,closed_below,proofs_kept) VALUES "
+        "('shop2',NOW(3)-INTERVAL 1 HOUR,'',1)");
+  }
   const std::string others = "shop2.00000003.00000000002a.0123456789abcdef.2";
   prepare(stock(), "'" + others + "','02.02.stock',1095978580",
           "INSERT INTO assent.proof(gtrid,branch,kind,participants,protocol) VALUES ('" + others +

@@ -171,6 +171,43 @@ TEST(TwoPhase, ARollbackCommittedByHandIsNotToldAsRolledBack) {
   EXPECT_EQ(driver.outcome(), Outcome::unknown);
 }
 
+TEST(TwoPhase, AnAcknowledgedHazardEndsItAndIsStillNotToldAsCommitted) {
+  auto driver = decided(2);
+  driver.feed(DecisionDurable{}).feed(Settled{0, Finding::hazard}).feed(Acknowledged{0});
+  EXPECT_EQ(driver.rules().branches[0].state, State::acknowledged);
+  EXPECT_EQ(driver.count<LogEnd>(), 0U) << "the other branch is not settled yet";
+  driver.feed(Settled{1, Finding::committed});
+  EXPECT_EQ(driver.outcome(), Outcome::unknown);
+  EXPECT_EQ(driver.count<LogEnd>(), 1U);
+  // Its settling comes late.
+  driver.feed(Settled{0, Finding::hazard}).feed(RetryDue{0});
+  EXPECT_EQ(driver.count<LogHazard>(), 0U);
+  EXPECT_TRUE(driver.settles().empty());
+}
+
+TEST(TwoPhase, AnAcknowledgedContradictionOfARollbackEndsIt) {
+  Driver driver(begin(2, false));
+  driver.feed(refused(0)).feed(lost(1)).feed(Settled{1, Finding::hazard}).feed(Acknowledged{1});
+  EXPECT_EQ(driver.count<Forget>(), 1U);
+  EXPECT_EQ(driver.outcome(), Outcome::unknown);
+}
+
+TEST(TwoPhase, OnlyAHazardCanBeAcknowledged) {
+  auto driver = decided(2);
+  driver.feed(DecisionDurable{}).feed(Acknowledged{0});
+  EXPECT_EQ(driver.rules().branches[0].state, State::prepared);
+  driver.feed(Settled{0, Finding::committed}).feed(Settled{1, Finding::committed});
+  EXPECT_EQ(driver.outcome(), Outcome::committed);
+}
+
+TEST(TwoPhase, ABranchAcknowledgedBeforeTheStartStaysSo) {
+  Driver driver(resume_decided({false, false}, {false, false}, {true, false}));
+  driver.feed(RetryDue{0}).feed(RetryDue{1});
+  EXPECT_EQ(driver.settles(), (std::vector<Settle>{{1, Decided::commit, true}}));
+  driver.feed(Settled{1, Finding::committed});
+  EXPECT_EQ(driver.count<LogEnd>(), 1U);
+}
+
 TEST(TwoPhase, AtMostOneSettlingPerBranchIsUnderWay) {
   Driver driver(begin(2, false));
   driver.feed(prepared(0)).feed(DeadlinePassed{});
