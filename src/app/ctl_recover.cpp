@@ -172,11 +172,14 @@ int without_log(const CtlCall& call, const Config& config) {
   auto seen = lost.look();
   auto survey = lost.surveyor().survey(seen, query_of(call));
   if (nobody_there(survey, databases)) return failed_to_reach(call, survey);
-  if (const auto life = lost.sign_of_life()) return ctl_failed(call, it_lives(id, *life), kExitUnavailable);
   if (!call.has("apply")) return shown(call, survey, seen);
 
+  const auto to_settle = lost.look_to_settle();
+  if (const auto life = lost.sign_of_life(); life && count_to_settle(to_settle, true) == 0) {
+    return ctl_failed(call, it_lives(id, *life), kExitUnavailable);
+  }
   const auto recovered = recover_without_log(
-      config, id, [&] { return lost.look(); }, audit_of(call, config), bounds_of(call));
+      config, id, [&] { return lost.look_to_settle(); }, audit_of(call, config), bounds_of(call));
   if (!recovered.ok()) return ctl_failed(call, recovered.error(), kExitCannotCreate);
   seen = lost.look();
   return shown(call, lost.surveyor().survey(seen, {}), seen);

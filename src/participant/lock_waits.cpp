@@ -24,7 +24,7 @@ constexpr std::size_t kMatchedMax = 256;
 constexpr std::size_t kWaitersMax = 32;
 /// How long those are given to be seen waiting.
 constexpr std::chrono::milliseconds kSeenWaitingIn{900};
-/// MariaDB makes its views anew at most this often.
+/// MariaDB makes its views anew once nobody has read them for 100 ms.
 constexpr std::chrono::milliseconds kViewsEvery{110};
 
 /// A number of InnoDB's for a transaction.
@@ -40,21 +40,20 @@ bool is_refused(const SqlError& error) {
   return error.number == errnos::kNoPrivilege || error.number == 1142 || error.number == 1044 || error.number == 1143;
 }
 
+// InnoDB's tables in information_schema are copies, made anew only when nobody has read them for a while. So on MySQL
+// they are asked only about the one that blocks, which is there for long.
 std::string waits_query(const Session& session) {
-  const bool mysql = session.dialect().kind == ServerKind::mysql;
-  const std::string seconds = "TIMESTAMPDIFF(SECOND,r.trx_wait_started,NOW())";
-  if (mysql) {
-    return "SELECT w.BLOCKING_ENGINE_TRANSACTION_ID,COALESCE(b.trx_mysql_thread_id,0),r.trx_mysql_thread_id,"
-           "t.PROCESSLIST_USER,t.PROCESSLIST_HOST," +
-           seconds +
-           ",CONCAT(l.OBJECT_SCHEMA,'.',l.OBJECT_NAME),l.LOCK_DATA FROM performance_schema.data_lock_waits w"
-           " JOIN information_schema.INNODB_TRX r ON r.trx_id=w.REQUESTING_ENGINE_TRANSACTION_ID"
+  if (session.dialect().kind == ServerKind::mysql) {
+    return "SELECT w.BLOCKING_ENGINE_TRANSACTION_ID,COALESCE(b.trx_mysql_thread_id,0),t.PROCESSLIST_ID,"
+           "t.PROCESSLIST_USER,t.PROCESSLIST_HOST,t.PROCESSLIST_TIME,CONCAT(l.OBJECT_SCHEMA,'.',l.OBJECT_NAME),"
+           "l.LOCK_DATA FROM performance_schema.data_lock_waits w"
+           " JOIN performance_schema.threads t ON t.THREAD_ID=w.REQUESTING_THREAD_ID"
            " LEFT JOIN information_schema.INNODB_TRX b ON b.trx_id=w.BLOCKING_ENGINE_TRANSACTION_ID"
-           " LEFT JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID=w.REQUESTING_ENGINE_LOCK_ID"
-           " LEFT JOIN performance_schema.threads t ON t.PROCESSLIST_ID=r.trx_mysql_thread_id";
+           " LEFT JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID=w.REQUESTING_ENGINE_LOCK_ID";
   }
-  return "SELECT w.blocking_trx_id,COALESCE(b.trx_mysql_thread_id,0),r.trx_mysql_thread_id,p.USER,p.HOST," + seconds +
-         ",REPLACE(l.lock_table,'`',''),l.lock_data FROM information_schema.INNODB_LOCK_WAITS w"
+  return "SELECT w.blocking_trx_id,COALESCE(b.trx_mysql_thread_id,0),r.trx_mysql_thread_id,p.USER,p.HOST,"
+         "TIMESTAMPDIFF(SECOND,r.trx_wait_started,NOW()),REPLACE(l.lock_table,'`',''),l.lock_data"
+         " FROM information_schema.INNODB_LOCK_WAITS w"
          " JOIN information_schema.INNODB_TRX r ON r.trx_id=w.requesting_trx_id"
          " LEFT JOIN information_schema.INNODB_TRX b ON b.trx_id=w.blocking_trx_id"
          " LEFT JOIN information_schema.INNODB_LOCKS l ON l.lock_id=w.requested_lock_id"
@@ -180,6 +179,8 @@ std::variant<LockWaits, SqlError> find_waits(Session& session, const Config& con
                                              const std::vector<protocol::Xid>& branches) {
   LockWaits found;
   if (branches.empty()) return found;
+  const bool mysql = session.dialect().kind == ServerKind::mysql;
+  if (!mysql) std::this_thread::sleep_for(kViewsEvery);
   auto waits = read_waits(session);
   if (auto* error = std::get_if<SqlError>(&waits)) {
     if (!is_refused(*error)) return std::move(*error);
@@ -188,7 +189,6 @@ std::variant<LockWaits, SqlError> find_waits(Session& session, const Config& con
   }
   const auto& all = std::get<0>(waits);
   if (all.empty()) return found;
-  const bool mysql = session.dialect().kind == ServerKind::mysql;
   const auto asked =
       std::span(branches).first(config.proof_rows ? std::min(branches.size(), mysql ? kMatchedMax : kWaitersMax) : 0);
   auto matched = mysql ? holders_at_mysql(session, config, asked) : holders_at_mariadb(session, config, asked);

@@ -31,9 +31,6 @@ constexpr int kUsage = 64;
 constexpr int kBadInput = 65;
 constexpr int kUnavailable = 69;
 
-/// A coordinator that lives gives a sign of it every second; what servers' clocks may leave out comes on top.
-constexpr auto kSilentForLong = 4500ms;
-
 class RecoveryToolTest : public CrashTest {
  protected:
   static constexpr std::int64_t kAmount = 7;
@@ -72,7 +69,9 @@ class RecoveryToolTest : public CrashTest {
   /// The verdicts by branch's participant, of the transactions that the tool shows.
   std::map<std::string, json> branches(const std::vector<std::string>& more = {}) const {
     std::map<std::string, json> found;
-    for (const auto& branch : listing(more)) found[branch["participant"]] = branch;
+    for (const auto& branch : listing(more)) {
+      if (std::string(branch["gtrid"]).starts_with(database_)) found[branch["participant"]] = branch;
+    }
     return found;
   }
   /// Branches of this test's coordinator that are listed somewhere.
@@ -92,6 +91,12 @@ class RecoveryToolTest : public CrashTest {
   void be_gone() {
     start();
     daemon_.kill_9();
+  }
+  /// As if its last sign of life was a while ago.
+  void be_silent() {
+    for (const auto& server : {east(), west()}) {
+      dba(server).run("UPDATE assent.pulse SET seen_at=NOW(3)-INTERVAL 1 HOUR WHERE coordinator='" + database_ + "'");
+    }
   }
   void lose_log() { std::filesystem::remove_all(daemon_.log_folder()); }
 
@@ -338,7 +343,7 @@ TEST_P(RecoveryToolTest, SessionsThatABranchKeepsWaitingAreShown) {
         if (one["participant"] == name && one.contains("blocks")) branch = one;
       }
       return !branch.is_null();
-    }));
+    })) << recover().output;
     EXPECT_EQ(branch["gtrid"], orphan_gtrid(1, 22)) << "and not the other";
     EXPECT_EQ(branch["blocks"].size(), 1U);
     EXPECT_THAT(std::string(branch["blocks"][0]["table"]), HasSubstr(".accounts"));
@@ -430,11 +435,31 @@ TEST_P(RecoveryToolTest, WithTheLogLostAProofRowMeansCommit) {
   auto found = branches({"--log-lost"});
   EXPECT_EQ(found["east"]["verdict"], "committed");
   EXPECT_EQ(found["west"]["verdict"], "will_commit");
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   const auto applied = recover({"--log-lost", "--apply"});
   EXPECT_EQ(applied.code, kClean) << applied.output;
   expect_moved(41, true);
   EXPECT_EQ(ours(), 0U);
+}
+
+TEST_P(RecoveryToolTest, WhoeverGivesASignOfLifeIsLeftAlone) {
+  start("decision_durable=hold");
+  auto told = std::async(std::launch::async, [client = std::make_shared<Client>(daemon_.client())] {
+    return submit(*client, transfer(1, 2, kAmount)).outcome;
+  });
+  wait_passed("decision_durable");
+  const auto gtrid = *listed(west()).begin();
+  // Asked elsewhere, where its log is not.
+  std::filesystem::rename(daemon_.log_folder(), daemon_.folder() + "/away");
+  for (const auto& said :
+       {recover({"--log-lost", "--apply"}), offline({"resolve", gtrid, "--rollback", "--reason", "it seems lost"})}) {
+    EXPECT_EQ(said.code, kUnavailable) << said.output;
+    EXPECT_THAT(said.output, HasSubstr("gave a sign of life"));
+  }
+  std::filesystem::rename(daemon_.folder() + "/away", daemon_.log_folder());
+  failpoints().disarm();
+  EXPECT_EQ(told.get(), Outcome::committed);
+  EXPECT_TRUE(audit_lines().empty());
 }
 
 TEST_P(RecoveryToolTest, WithTheLogLostAMissingBranchMeansRollbackAndIsFencedOff) {
@@ -446,7 +471,7 @@ TEST_P(RecoveryToolTest, WithTheLogLostAMissingBranchMeansRollbackAndIsFencedOff
   EXPECT_EQ(found["east"]["verdict"], "will_roll_back");
   EXPECT_THAT(std::string(found["east"]["reason"]), HasSubstr("'west' is neither prepared nor proven"));
   EXPECT_EQ(found["west"]["verdict"], "rolled_back");
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   const auto applied = recover({"--log-lost", "--apply"});
   EXPECT_EQ(applied.code, kClean) << applied.output;
   expect_moved(42, false);
@@ -464,7 +489,7 @@ TEST_P(RecoveryToolTest, WhatCannotBeKnownIsLeftUntilAnOperatorChooses) {
   be_gone();
   const std::vector<std::string> gtrids{prepare_both(43), prepare_both(44)};
   lose_log();
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   for (const auto& [name, branch] : branches({"--log-lost"})) EXPECT_EQ(branch["verdict"], "undecidable") << name;
   const auto applied = recover({"--log-lost", "--apply"});
   EXPECT_EQ(applied.code, kInDoubt);
@@ -497,7 +522,7 @@ TEST_P(RecoveryToolTest, AnOperatorsChoiceIsRefusedWhereAnythingKnowsBetter) {
   const auto decided = prepare_both(51);
   const auto undecided = prepare_both(52);
   write_decisions({decided});
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   const auto refused = [&](const std::string& gtrid, const std::string& choice, const std::string& why) {
     const auto said = offline({"resolve", gtrid, choice, "--reason", "I think so"});
     EXPECT_EQ(said.code, kInDoubt) << said.output;
@@ -511,7 +536,7 @@ TEST_P(RecoveryToolTest, AnOperatorsChoiceIsRefusedWhereAnythingKnowsBetter) {
   expect_moved(52, false);
 
   lose_log();
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   const auto proven = prepare_both(53);
   EXPECT_TRUE(eventually([&] { return dba(east()).error_of("XA COMMIT " + xid_at(east(), proven)) == 0; }));
   refused(proven, "--rollback", "commit is certain");
@@ -548,7 +573,7 @@ TEST_P(RecoveryToolTest, WhereProofRowsWereNotKeptAMissingOneSaysNothing) {
   const auto gtrid = orphan_gtrid(1, 45);
   prepare_by_hand(east(), gtrid, pay(45));
   lose_log();
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   auto found = branches({"--log-lost"});
   EXPECT_EQ(found["east"]["verdict"], "undecidable") << "the west may have committed";
   EXPECT_EQ(recover({"--log-lost", "--apply"}).code, kInDoubt);
@@ -561,7 +586,7 @@ TEST_P(RecoveryToolTest, WhereProofRowsWereNotKeptAMissingOneSaysNothing) {
 TEST_P(RecoveryToolTest, NothingIsConcludedWithoutALogThatMayKnow) {
   be_gone();
   const auto gtrid = prepare_both(46);
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   std::fstream file(daemon_.log_folder() + "/CHECKPOINT", std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(60);
   file.put('x');
@@ -580,7 +605,7 @@ TEST_P(RecoveryToolTest, AParticipantThatMayKnowIsWaitedForUnlessItIsSaidToBeGon
   be_gone();
   const auto gtrid = prepare_both(61);
   lose_log();
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   const auto down = west();
   servers().kill(down.name);
   auto found = branches({"--log-lost"});
@@ -609,7 +634,7 @@ TEST_P(RecoveryToolTest, RivalsWhoApplyAtOnceAgree) {
     EXPECT_TRUE(eventually([&] { return dba(east()).error_of("XA COMMIT " + xid_at(east(), gtrid)) == 0; }));
   }
   lose_log();
-  std::this_thread::sleep_for(kSilentForLong);
+  be_silent();
   std::vector<std::future<Ctl>> rivals;
   for (int i = 0; i < 3; ++i) {
     rivals.push_back(std::async(std::launch::async, [this] { return recover({"--log-lost", "--apply"}); }));
