@@ -313,10 +313,9 @@ int ctl_recover(const CtlCall& call) {
 
 void recover_options(CtlOptions& options) {
   options.add_options()  //
-      (
-          "config", po::value<std::string>()->value_name("FILE"),
-          "of a stopped coordinator: its configuration, or one with the databases under the names that they have in "
-          "its")                                                          //
+      ("config", po::value<std::string>()->value_name("FILE"),
+       "of a stopped coordinator: its configuration, or one with the databases under the names that they have in "
+       "its")                                                             //
       ("log-lost", "its log is gone: conclude from the databases alone")  //
       ("coordinator", po::value<std::string>()->value_name("ID"),
        "with --log-lost: the identity of the lost one, where it is not the configuration's")                  //
