@@ -21,6 +21,7 @@
 #include "protocol/xid.hpp"
 #include "support/bank.hpp"
 #include "support/failpoints.hpp"
+#include "support/operator_shell.hpp"
 
 namespace assent::testing {
 namespace {
@@ -29,7 +30,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* kPage = ASSENT_SCRIPTS_DIR "/../src/app/RUNBOOK.md";
 constexpr std::size_t kSituationsMin = 10;
-constexpr auto kBlockBoundS = 60;
 
 const Runbook& page() {
   static const Runbook read = read_runbook(kPage);
@@ -53,11 +53,6 @@ std::uint16_t free_port() {
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_file(const std::string& path, const std::string& text) {
-  std::ofstream(path + ".new", std::ios::binary) << text;
-  std::filesystem::rename(path + ".new", path);
 }
 
 class RunbookTest;
@@ -88,6 +83,7 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
   static constexpr std::int64_t kAmount = 7;
   static constexpr int kAccounts = 10;
   static constexpr std::int64_t kOpening = 1000;
+  static inline const std::vector<std::string> kAccountsOfAssent = {"'assent'@'%'", "'assent'@'localhost'"};
 
   RunbookTest()
       : servers_(Servers::start(2, 1)),
@@ -98,33 +94,29 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
                               R"("checkpoint_every_segments": 100})"}),
         failpoints_(daemon_.folder() + "/failpoints") {
     daemon_.options().port = free_port();
-    std::filesystem::create_directory(folder());
-    write_script();
-    acts_["START_ASSENT"] = [this] { return start_as_operators_do(); };
-    acts_["START_STOCK"] = [this] {
-      servers_.restart("mysql1");
-      stock_is_down_ = false;
-      return Act{0, ""};
-    };
-    acts_["MAKE_ROOM"] = [this] {
+    shell_.set("ASSENT_ADDRESS", "127.0.0.1:" + std::to_string(daemon_.options().port));
+    shell_.set("CONFIG", daemon_.config_path());
+    shell_.set("LOG", daemon_.log_folder());
+    shell_.set("MESSAGES", "cat " + daemon_.folder() + "/output");
+    shell_.set("ORDERS", shell_.client_options(orders()));
+    shell_.set("STOCK", shell_.client_options(stock()));
+    shell_.set_act("START_ASSENT", [this] { return start_as_operators_do(); });
+    shell_.set_act("START_STOCK", [this] { return restart_stock(); });
+    shell_.set_act("MAKE_ROOM", [this] {
       failpoints_.disarm();
-      return Act{0, ""};
-    };
+      return OperatorShell::Act{};
+    });
   }
 
   // What a failed test has left would keep the next one waiting.
   void TearDown() override {
-    if (stock_is_down_) servers_.restart("mysql1");
+    if (stock_is_down_) restart_stock();
+    mend_servers();
     for (const auto& server : servers_.all()) {
       auto sql = dba(server);
       for (const auto& xid : listed(server)) sql.error_of("XA ROLLBACK " + xid);
     }
   }
-
-  struct Act {
-    int code = 0;
-    std::string output;
-  };
 
   // --- The world ---
 
@@ -149,7 +141,21 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
     daemon_.start();
     daemon_.wait_up();
   }
-  Act start_as_operators_do() {
+  /// Refused from the next look at them on.
+  void spoil_servers() {
+    dba(orders()).run("SET GLOBAL innodb_flush_log_at_trx_commit=2");
+    for (const auto& account : kAccountsOfAssent) dba(stock()).run("REVOKE XA_RECOVER_ADMIN ON *.* FROM " + account);
+  }
+  void mend_servers() {
+    dba(orders()).run("SET GLOBAL innodb_flush_log_at_trx_commit=1");
+    for (const auto& account : kAccountsOfAssent) dba(stock()).run("GRANT XA_RECOVER_ADMIN ON *.* TO " + account);
+  }
+  OperatorShell::Act restart_stock() {
+    servers_.restart("mysql1");
+    stock_is_down_ = false;
+    return {};
+  }
+  OperatorShell::Act start_as_operators_do() {
     daemon_.options().program = "assentd";
     const auto before = daemon_.output().size();
     daemon_.launch();
@@ -316,10 +322,11 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
 
   /// Executes the commands of one part of this test's situation.
   void follow(const std::string& part = "") {
+    shell_.set("GTRID", gtrid_);
     for (const auto& one : situation(GetParam().number).parts) {
       if (one.title != part) continue;
       for (const auto& block : one.blocks) {
-        const auto output = run(block.commands);
+        const auto output = shell_.run(block.commands);
         std::cout << "--- line " << block.line << "\n" << block.commands << "---\n" << output << std::flush;
         EXPECT_EQ(missing_line(block.output, output), "")
             << kPage << ":" << block.line << ": these commands print no such line, or not behind the one before it";
@@ -330,62 +337,14 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
     FAIL() << "situation " << GetParam().number << " has no part '" << part << "'";
   }
 
-  std::string folder() const { return daemon_.folder() + "/operator"; }
-
-  // How a site starts things is its own: the page has variables for it, and these ask the test.
-  void write_script() {
-    std::ofstream script(folder() + "/ask");
-    script << "cd '" << folder() << "' && touch \"$1.asked\"\n"
-           << "until [ -e \"$1.done\" ]; do sleep 0.05; done\n"
-           << "cat \"$1.done\"; code=$(cat \"$1.code\"); rm \"$1.done\"\nexit $code\n";
-  }
-  std::string client_options(const std::string& name) const {
-    const auto& server = servers_.at(name);
-    const auto path = folder() + "/" + name + ".cnf";
-    std::ofstream(path) << "[client]\nprotocol=tcp\nhost=" << server.host << "\nport=" << server.port
-                        << "\nuser=" << server.admin_user << "\npassword=" << server.admin_password << "\n";
-    std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-    return "--defaults-file=" + path;
-  }
-  std::string run(const std::string& commands) {
-    std::ofstream script(folder() + "/block");
-    script << "export PATH='" << ASSENT_BIN_DIR << "':\"$PATH\"\n"
-           << "export ASSENT_ADDRESS=127.0.0.1:" << daemon_.options().port << "\n";
-    const std::pair<const char*, std::string> variables[] = {{"CONFIG", daemon_.config_path()},
-                                                             {"LOG", daemon_.log_folder()},
-                                                             {"GTRID", gtrid_},
-                                                             {"MESSAGES", "cat " + daemon_.folder() + "/output"},
-                                                             {"ORDERS", client_options("mariadb1")},
-                                                             {"STOCK", client_options("mysql1")}};
-    for (const auto& [name, value] : variables) script << name << "='" << value << "'\n";
-    for (const auto& [name, act] : acts_) script << name << "='bash " << folder() << "/ask " << name << "'\n";
-    script << commands;
-    script.close();
-    auto running = std::async(std::launch::async, [this] {
-      return std::system(("timeout --kill-after=5 " + std::to_string(kBlockBoundS) + " bash " + folder() + "/block >" +
-                          folder() + "/output 2>&1 </dev/null")
-                             .c_str());
-    });
-    while (running.wait_for(10ms) != std::future_status::ready) {
-      for (const auto& [name, act] : acts_) {
-        const auto at = folder() + "/" + name;
-        if (!std::filesystem::remove(at + ".asked")) continue;
-        const auto [code, output] = act();
-        write_file(at + ".code", std::to_string(code));
-        write_file(at + ".done", output);
-      }
-    }
-    return read_file(folder() + "/output");
-  }
-
   Servers& servers_;
   Bank bank_;
   Daemon daemon_;
   FailpointSocket failpoints_;
+  OperatorShell shell_;
   std::vector<std::uint64_t> ids_;
   std::string gtrid_;
   bool stock_is_down_ = false;
-  std::map<std::string, std::function<Act()>> acts_;
   std::set<std::size_t> executed_;  ///< Blocks, by their lines.
 };
 
@@ -474,10 +433,7 @@ void RunbookTest::branches_of_others() {
 void RunbookTest::a_participant_is_refused() {
   start();
   EXPECT_EQ(daemon_.terminate(), 0);
-  dba(orders()).run("SET GLOBAL innodb_flush_log_at_trx_commit=2");
-  for (const auto* account : {"'assent'@'%'", "'assent'@'localhost'"}) {
-    dba(stock()).run(std::string("REVOKE XA_RECOVER_ADMIN ON *.* FROM ") + account);
-  }
+  spoil_servers();
   start_as_operators_do();
   EXPECT_TRUE(eventually([&] {
     const auto infos = daemon_.client().participants();
