@@ -422,6 +422,30 @@ TEST_P(RecoveryToolTest, HazardsOfARunningCoordinatorAreAcknowledgedThroughItsSo
   EXPECT_EQ(daemon_.client().info()->live, 0U);
 }
 
+TEST_P(RecoveryToolTest, WhatAnotherLogKnewIsLeftAloneUntilThatIsSaidToBeLost) {
+  be_gone();
+  lose_log();
+  // A new log begins with the second epoch.
+  be_gone();
+  const std::vector<std::string> gtrids{orphan_gtrid(1, 33), orphan_gtrid(9, 34)};
+  for (const auto& gtrid : gtrids) {
+    prepare_by_hand(east(), gtrid, pay(33));
+    prepare_by_hand(west(), gtrid, "UPDATE accounts SET note='x' WHERE id=35");
+    const auto shown = recover({"--gtrid", gtrid});
+    EXPECT_EQ(shown.code, kInDoubt);
+    EXPECT_THAT(shown.output, AllOf(HasSubstr("2 UNDECIDABLE"), HasSubstr("--log-lost")));
+    const auto applied = recover({"--apply"});
+    EXPECT_EQ(applied.code, kInDoubt) << applied.output;
+    EXPECT_EQ(ours(), 2U);
+    be_silent();
+    const auto lost = branches({"--log-lost"});
+    EXPECT_EQ(lost.at("east")["verdict"], "undecidable") << "all are prepared";
+    const auto chosen = offline({"resolve", gtrid, "--rollback", "--reason", "nobody was charged"});
+    EXPECT_EQ(chosen.code, kRolledBack) << chosen.output;
+    EXPECT_EQ(ours(), 0U);
+  }
+}
+
 // --- without it -----------------------------------------------------------------------------------------------------
 
 TEST_P(RecoveryToolTest, WithTheLogLostAProofRowMeansCommit) {
