@@ -147,19 +147,25 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
     return ctl_failed(call, {error->code, gtrid + ": " + error->what + where, error->retryable}, kExitNotSettled);
   }
   note_in_log(config, act);
-  const auto only_this = [&] {
-    auto all = lost.look_to_settle();
+  const auto only_this = [&](Seen all) {
     std::erase_if(all.transactions, [&](const auto& one) { return one.first != gtrid; });
     all.others.clear();
     return all;
   };
   const RecoveryBounds bounds{std::chrono::milliseconds(call.number("timeout-ms")), [] { return false; },
                               [](std::size_t, std::size_t) {}};
-  if (auto recovered = recover_without_log(config, id, only_this, audit, bounds); !recovered.ok()) {
+  if (auto recovered = recover_without_log(
+          config, id, [&] { return only_this(lost.look_to_settle()); }, audit, bounds);
+      !recovered.ok()) {
     return ctl_failed(call, recovered.error(), kExitCannotCreate);
   }
+  if (const auto life = lost.sign_of_life()) {
+    auto error = it_lives(id, *life);
+    error.what += ". Your choice stands";
+    return ctl_failed(call, error, kExitUnavailable);
+  }
   if (auto written = audit.write({act}, "done"); !written.ok()) complain(kCtlName, written.error().what);
-  const auto after = only_this();
+  const auto after = only_this(lost.look());
   const auto survey = lost.surveyor().survey(after, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
   const bool settled = is_clean(survey) && survey.unreachable.empty();
   const int code = !settled ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;

@@ -139,9 +139,12 @@ Seen LostLog::look_to_settle() {
     if (!one.second.without_log) return false;
     bool lives = false;
     for (const auto& branch : one.second.branches) {
-      const auto silent = silences.find(branch.participant);
-      if (silent == silences.end() || silent->second >= kSilentAtLeast) continue;
-      sign_of_life_ = std::min(sign_of_life_.value_or(silent->second), silent->second);
+      const auto found = silences.find(branch.participant);
+      if (found == silences.end() || seen.unreachable.contains(branch.participant)) continue;
+      // Where it cannot be asked just now, it may live.
+      const auto silent = found->second.value_or(milliseconds{0});
+      if (silent >= kSilentAtLeast) continue;
+      sign_of_life_ = std::min(sign_of_life_.value_or(silent), silent);
       lives = true;
     }
     return lives;

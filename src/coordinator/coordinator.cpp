@@ -130,7 +130,10 @@ Status Coordinator::Impl::resume_decided() {
   house_->hazards.restore(recovered_);
   for (const auto& [gtrid, kept] : recovered_.live) {
     // Its last hazard was acknowledged while nobody ran it.
-    if (kept.settled.size() + kept.acknowledged.size() == kept.decision.participants.size()) {
+    auto over = kept.settled;
+    over.insert(kept.acknowledged.begin(), kept.acknowledged.end());
+    if (over.size() == kept.decision.participants.size()) {
+      house_->keys.contradict(kept.decision.idempotency_key, gtrid);
       house_->log.append(ports::TransactionEnded{gtrid});
       continue;
     }

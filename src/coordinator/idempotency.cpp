@@ -93,8 +93,18 @@ void IdempotencyIndex::amend(const std::string& key, const std::string& gtrid, O
 void IdempotencyIndex::contradict(const std::string& key, const std::string& gtrid) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.gtrid != gtrid || !found->second.result) return;
-  found->second.result->outcome = Outcome::unknown;
+  if (found == entries_.end() || found->second.gtrid != gtrid) return;
+  if (!found->second.result) {
+    // Nobody runs it any more, so nobody can be waiting yet.
+    ASSENT_CHECK(found->second.waiting.empty());
+    found->second.result.emplace();
+    found->second.result->gtrid = gtrid;
+    keep(key, Outcome::unknown);
+  }
+  auto& result = *found->second.result;
+  result.outcome = Outcome::unknown;
+  result.settled = true;
+  for (auto& branch : result.branches) branch.state = BranchState::unproven;
 }
 
 void IdempotencyIndex::abandon(const std::string& key, const Error& error) {

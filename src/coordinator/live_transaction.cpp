@@ -31,8 +31,9 @@ protocol::TransactionRules rules_of(const ports::LiveDecision& recovered) {
   const auto hazards = flags(count, recovered.hazards, [](const auto& hazard) { return hazard.first; });
   const auto seen_to = flags(count, recovered.acknowledged, [](std::uint16_t number) { return number; });
   // What the log has of three phases is an intention, whatever else it says.
-  return recovered.decision.protocol == Protocol::three_phase ? protocol::resume_undecided(settled, hazards, true)
-                                                              : protocol::resume_decided(settled, hazards, seen_to);
+  return recovered.decision.protocol == Protocol::three_phase
+             ? protocol::resume_undecided(settled, hazards, true, seen_to)
+             : protocol::resume_decided(settled, hazards, seen_to);
 }
 
 protocol::Voted::Kind to_event(ports::Vote::Kind kind) {

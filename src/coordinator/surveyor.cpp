@@ -135,22 +135,25 @@ void Surveyor::forget_ended(Seen& seen) const {
   std::erase_if(seen.transactions, [](const auto& one) { return !one.second.decision && !one.second.is_in_doubt(); });
 }
 
-std::map<std::string, milliseconds> Surveyor::silences() const {
+std::map<std::string, std::optional<milliseconds>> Surveyor::silences() const {
   std::vector<std::future<Result<ports::Inspection>>> waiting;
   for (auto* participant : participants_) {
     waiting.push_back(asked<Result<ports::Inspection>>([&](auto done) { participant->inspect(std::move(done)); }));
   }
-  std::map<std::string, milliseconds> silences;
+  std::map<std::string, std::optional<milliseconds>> silences;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     const auto seen = waiting[i].get();
-    if (seen.ok() && seen->owner && seen->owner->silent) silences[participants_[i]->name()] = *seen->owner->silent;
+    const bool never = seen.ok() && (!seen->owner || !seen->owner->silent);
+    if (!never) silences[participants_[i]->name()] = seen.ok() ? seen->owner->silent : std::nullopt;
   }
   return silences;
 }
 
 std::optional<milliseconds> Surveyor::silence() const {
   std::optional<milliseconds> least;
-  for (const auto& [name, silent] : silences()) least = std::min(least.value_or(silent), silent);
+  for (const auto& [name, silent] : silences()) {
+    if (silent) least = std::min(least.value_or(*silent), *silent);
+  }
   return least;
 }
 
@@ -251,7 +254,7 @@ void Surveyor::find_rows(Seen& seen) const {
     }
     add_unlisted(one, unreachable);
     for (auto& branch : one.branches) {
-      if (branch.sight != Sight::absent) continue;
+      if (branch.sight != Sight::absent && branch.sight != Sight::not_kept) continue;
       const auto at = rows.find(branch.participant);
       if (at == rows.end()) continue;
       const auto here = at->second.find(gtrid);
@@ -265,8 +268,10 @@ void Surveyor::find_rows(Seen& seen) const {
     if (one.decision) {
       // Settled, and acknowledged where it was a hazard: nothing is to be said of it any more.
       std::erase_if(one.branches, [&](const auto& branch) {
-        return branch.sight == Sight::absent &&
-               (one.decision->settled.contains(branch.number) || one.decision->acknowledged.contains(branch.number));
+        const bool gone = branch.sight == Sight::absent || branch.sight == Sight::not_kept;
+        const bool seen_to = one.decision->acknowledged.contains(branch.number);
+        return (gone && (seen_to || one.decision->settled.contains(branch.number))) ||
+               (seen_to && branch.sight == Sight::fenced);
       });
     }
     if (one.protocol != Protocol::three_phase) continue;

@@ -115,8 +115,8 @@ class Surveyor {
 
   /// How long the coordinator has given no sign of life anywhere; nothing where nobody can tell.
   std::optional<std::chrono::milliseconds> silence() const;
-  /// The same at each participant where somebody can tell.
-  std::map<std::string, std::chrono::milliseconds> silences() const;
+  /// The same at each participant where it ever was; nothing where that could not be asked.
+  std::map<std::string, std::optional<std::chrono::milliseconds>> silences() const;
 
   /// The same as look() for people, with whom the branches keep waiting.
   Survey survey(const Seen& seen, const SurveyQuery& query) const;

@@ -342,8 +342,9 @@ TransactionRules resume_decided(const std::vector<bool>& settled, const std::vec
   return rules;
 }
 
-TransactionRules resume_undecided(const std::vector<bool>& settled, const std::vector<bool>& hazards, bool in_log) {
-  auto rules = resume_decided(settled, hazards);
+TransactionRules resume_undecided(const std::vector<bool>& settled, const std::vector<bool>& hazards, bool in_log,
+                                  const std::vector<bool>& acknowledged) {
+  auto rules = resume_decided(settled, hazards, acknowledged);
   rules.phase = Phase::terminating;
   rules.protocol = Protocol::three_phase;
   rules.in_log = in_log;

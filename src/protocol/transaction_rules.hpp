@@ -152,7 +152,8 @@ TransactionRules resume_decided(const std::vector<bool>& settled, const std::vec
 
 /// The state of one in three phases that somebody has left behind: Terminate is the first thing to do. Whether the log
 /// knows it makes no difference to its outcome.
-TransactionRules resume_undecided(const std::vector<bool>& settled, const std::vector<bool>& hazards, bool in_log);
+TransactionRules resume_undecided(const std::vector<bool>& settled, const std::vector<bool>& hazards, bool in_log,
+                                  const std::vector<bool>& acknowledged = {});
 
 /// Pure. An event that cannot happen in a state (a second vote, a decision nobody asked for) is a broken invariant and
 /// aborts; one that merely comes late is ignored.

@@ -52,7 +52,9 @@ void StateBuilder::on(ports::CommitDecision record) {
 void StateBuilder::on(const ports::BranchSettled& record) {
   const auto found = state_.live.find(record.gtrid);
   if (found == state_.live.end()) return;
+  // The later word counts: one that is proven after it was acknowledged has come back, and committed.
   found->second.hazards.erase(record.branch);
+  found->second.acknowledged.erase(record.branch);
   found->second.settled.insert(record.branch);
 }
 
@@ -66,11 +68,17 @@ void StateBuilder::on(const ports::HazardAcknowledged& record) {
 void StateBuilder::on(const ports::TransactionEnded& record) {
   const auto found = state_.live.find(record.gtrid);
   if (found == state_.live.end()) return;
-  const auto kept = state_.kept_keys.find(found->second.decision.idempotency_key);
-  if (!found->second.acknowledged.empty() && kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid) {
-    kept->second.contradicted = true;
-  }
+  contradict(found->second);
   state_.live.erase(found);
+}
+
+// The key of one that had a hazard to the end stands for no outcome.
+bool StateBuilder::contradict(const ports::LiveDecision& ended) {
+  const auto kept = state_.kept_keys.find(ended.decision.idempotency_key);
+  if (ended.acknowledged.empty() || kept == state_.kept_keys.end() || kept->second.gtrid != ended.decision.gtrid) {
+    return false;
+  }
+  return kept->second.contradicted = true;
 }
 
 void StateBuilder::on(ports::HazardFound record) {
@@ -78,6 +86,7 @@ void StateBuilder::on(ports::HazardFound record) {
   if (found == state_.live.end()) return restore(std::move(record));
   // The later word counts: a branch that is a hazard after it was called settled is looked after again.
   found->second.settled.erase(record.branch);
+  found->second.acknowledged.erase(record.branch);
   const auto branch = record.branch;
   found->second.hazards.insert_or_assign(branch, std::move(record));
 }
@@ -91,7 +100,7 @@ void StateBuilder::on(const ports::TransactionRolledBack& record) {
   if (found == state_.live.end()) return;
   const auto& key = found->second.decision.idempotency_key;
   const auto kept = state_.kept_keys.find(key);
-  if (kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid) {
+  if (!contradict(found->second) && kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid) {
     key_order_.erase(std::find(key_order_.begin(), key_order_.end(), key));
     state_.kept_keys.erase(kept);
   }

@@ -40,6 +40,7 @@ class StateBuilder {
   void on(const ports::TransactionRolledBack& record);
   void on(const ports::HazardAcknowledged& record);
   void on(const ports::OperatorAct&) {}
+  bool contradict(const ports::LiveDecision& ended);
 
   std::uint32_t kept_keys_max_;
   ports::LogState state_;

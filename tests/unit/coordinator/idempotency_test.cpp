@@ -168,5 +168,36 @@ TEST(Fingerprint, DoesNotDependOnLabelOrTimeout) {
   EXPECT_EQ(fingerprint(labelled), fingerprint(transfer(std::int64_t{5})));
 }
 
+TEST(Idempotency, AContradictedTransactionIsNeverToldAsCommitted) {
+  ports::LogState log;
+  ports::KeptKey kept;
+  kept.key = "k";
+  kept.gtrid = "g";
+  kept.participants = {"east", "west"};
+  log.kept_keys["k"] = kept;
+  kept.key = "old";
+  kept.contradicted = true;
+  log.kept_keys["old"] = kept;
+  ports::LiveDecision three;
+  three.decision.gtrid = "h";
+  three.decision.protocol = Protocol::three_phase;
+  three.decision.idempotency_key = "waits";
+  log.live["h"] = three;
+  IdempotencyIndex keys(10);
+  keys.restore(log);
+  EXPECT_EQ(keys.find("k")->outcome, Outcome::committed);
+  EXPECT_EQ(keys.find("old")->outcome, Outcome::unknown);
+  EXPECT_FALSE(keys.find("waits"));
+  keys.contradict("k", "another");
+  EXPECT_EQ(keys.find("k")->outcome, Outcome::committed);
+  keys.contradict("k", "g");
+  keys.contradict("waits", "h");
+  for (const auto* key : {"k", "waits"}) {
+    EXPECT_EQ(keys.find(key)->outcome, Outcome::unknown);
+    EXPECT_TRUE(keys.find(key)->settled);
+  }
+  EXPECT_EQ(keys.find("k")->branches[0].state, BranchState::unproven);
+}
+
 }  // namespace
 }  // namespace assent::coordinator

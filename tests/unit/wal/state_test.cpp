@@ -86,6 +86,31 @@ TEST(State, AnAcknowledgedHazardOfALiveDecisionIsNoHazardAndNotSettled) {
   EXPECT_TRUE(state.state().kept_keys.at("key-1").contradicted);
 }
 
+TEST(State, ABranchThatIsProvenAfterItsHazardWasAcknowledgedCountsOnce) {
+  StateBuilder state(10);
+  state.apply(decision(1));
+  state.apply(ports::HazardFound{gtrid(1), 1, "gone", 5});
+  state.apply(ports::HazardAcknowledged{gtrid(1), 1, "ada", "seen to", 6});
+  state.apply(ports::BranchSettled{gtrid(1), 1});
+  EXPECT_EQ(state.state().live.at(gtrid(1)).settled, (std::set<std::uint16_t>{1}));
+  EXPECT_TRUE(state.state().live.at(gtrid(1)).acknowledged.empty());
+  state.apply(ports::HazardFound{gtrid(1), 1, "gone again", 7});
+  EXPECT_TRUE(state.state().live.at(gtrid(1)).settled.empty());
+  EXPECT_EQ(state.state().live.at(gtrid(1)).hazards.size(), 1U);
+}
+
+TEST(State, TheKeyOfAContradictedRollbackIsKept) {
+  StateBuilder state(10);
+  auto three = decision(1);
+  three.protocol = Protocol::three_phase;
+  state.apply(three);
+  state.apply(ports::HazardFound{gtrid(1), 1, "committed by hand", 5});
+  state.apply(ports::HazardAcknowledged{gtrid(1), 1, "ada", "seen to", 6});
+  state.apply(ports::TransactionRolledBack{gtrid(1)});
+  EXPECT_TRUE(state.state().live.empty());
+  EXPECT_TRUE(state.state().kept_keys.at("key-1").contradicted) << "run again, it would stand beside the branch";
+}
+
 TEST(State, TheKeyDecidedFirstGoesFirstWhateverTheClockSaid) {
   StateBuilder state(3);
   for (std::uint64_t i = 1; i <= 5; ++i) {
