@@ -166,7 +166,10 @@ TEST_P(DoctorTest, AReadOnlyServerIsCalledThatAndNothingElse) {
   up();
   const auto config = account();
   direct->run("GRANT PROCESS ON *.* TO " + name_);
-  if (is_mysql()) direct->run("GRANT XA_RECOVER_ADMIN ON *.* TO " + name_);
+  if (is_mysql()) {
+    direct->run("GRANT XA_RECOVER_ADMIN ON *.* TO " + name_);
+    direct->run("GRANT SELECT ON performance_schema.* TO " + name_);
+  }
   direct->run("SET GLOBAL read_only=1");
   const auto findings = findings_of(config);
   direct->run("SET GLOBAL read_only=0");
