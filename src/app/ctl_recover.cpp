@@ -182,7 +182,9 @@ int without_log(const CtlCall& call, const Config& config) {
       config, id, [&] { return lost.look_to_settle(); }, audit_of(call, config), bounds_of(call));
   if (!recovered.ok()) return ctl_failed(call, recovered.error(), kExitCannotCreate);
   seen = lost.look();
-  return shown(call, lost.surveyor().survey(seen, {}), seen);
+  survey = lost.surveyor().survey(seen, {});
+  add_unproven(survey, *recovered);
+  return shown(call, survey, seen);
 }
 
 /// For one answer of a running coordinator, which asks all its participants.

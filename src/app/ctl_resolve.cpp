@@ -154,19 +154,19 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   };
   const RecoveryBounds bounds{std::chrono::milliseconds(call.number("timeout-ms")), [] { return false; },
                               [](std::size_t, std::size_t) {}};
-  if (auto recovered = recover_without_log(
-          config, id, [&] { return only_this(lost.look_to_settle()); }, audit, bounds);
-      !recovered.ok()) {
-    return ctl_failed(call, recovered.error(), kExitCannotCreate);
-  }
+  const auto recovered = recover_without_log(
+      config, id, [&] { return only_this(lost.look_to_settle()); }, audit, bounds);
+  if (!recovered.ok()) return ctl_failed(call, recovered.error(), kExitCannotCreate);
   if (const auto life = lost.sign_of_life()) {
     auto error = it_lives(id, *life);
     error.what += ". Your choice stands";
     return ctl_failed(call, error, kExitUnavailable);
   }
-  if (auto written = audit.write({act}, "done"); !written.ok()) complain(kCtlName, written.error().what);
+  if (auto written = audit.write({act}, recovered->empty() ? "done" : "not_done"); !written.ok())
+    complain(kCtlName, written.error().what);
   const auto after = only_this(lost.look());
-  const auto survey = lost.surveyor().survey(after, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
+  auto survey = lost.surveyor().survey(after, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
+  add_unproven(survey, *recovered);
   const bool settled = is_clean(survey) && survey.unreachable.empty();
   const int code = !settled ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;
   if (call.json) return print(json_of(survey) + '\n', code);

@@ -236,10 +236,11 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
   return not_done;
 }
 
-Status recover_without_log(const Config& config, const std::string& coordinator_id, const std::function<Seen()>& look,
-                           const Audit& audit, const RecoveryBounds& bounds) {
+Result<std::vector<SurveyBranch>> recover_without_log(const Config& config, const std::string& coordinator_id,
+                                                      const std::function<Seen()>& look, const Audit& audit,
+                                                      const RecoveryBounds& bounds) {
   Databases databases;
-  if (auto opened = databases.open(config, coordinator_id); !opened.ok()) return opened;
+  if (auto opened = databases.open(config, coordinator_id); !opened.ok()) return std::move(opened).error();
   coordinator::Recoverer recoverer(databases.all());
   // Before the recoverer goes, whatever it waits for must have been answered.
   const std::unique_ptr<Databases, void (*)(Databases*)> closing(&databases, [](Databases* all) { all->close(); });
@@ -249,14 +250,15 @@ Status recover_without_log(const Config& config, const std::string& coordinator_
   std::vector<AuditedAct> acts;
   auto left = only_without_log(look());
   Progress progress(bounds, count_to_settle(left, true));
-  while (count_to_settle(left, true) > 0 && !bounds.interrupted() && base::SteadyClock::now() < until) {
+  const auto is_left = [&] { return count_to_settle(left, true) > 0 || !recoverer.unproven().empty(); };
+  while (is_left() && !bounds.interrupted() && base::SteadyClock::now() < until) {
     // What was met before stands there already.
     std::vector<AuditedAct> fresh;
     for (auto& act : acts_of(left)) {
       const protocol::Xid key{act.gtrid, act.participant};
       if (begun.insert(key).second) fresh.push_back(std::move(act));
     }
-    if (auto written = audit.write(fresh, "begun"); !written.ok()) return written;
+    if (auto written = audit.write(fresh, "begun"); !written.ok()) return std::move(written).error();
     acts.insert(acts.end(), fresh.begin(), fresh.end());
     const auto xids = xids_to_settle(left);
     wanted.insert(xids.begin(), xids.end());
@@ -271,7 +273,33 @@ Status recover_without_log(const Config& config, const std::string& coordinator_
     left = only_without_log(look());
     progress.note(count_to_settle(left, true));
   }
-  return audit_ends(audit, acts, still_listed(databases, wanted));
+  auto not_done = still_listed(databases, wanted);
+  std::vector<SurveyBranch> unproven;
+  for (const auto& [xid, one] : recoverer.unproven()) {
+    not_done.insert(xid);
+    const bool commits = one.decided == protocol::Decided::commit;
+    unproven.push_back(
+        {.gtrid = xid.gtrid,
+         .participant = one.branch.participant,
+         .branch = one.branch.number,
+         .verdict = Verdict::undecidable,
+         .reason = std::string(commits ? "committed" : "rolled back") + " by this tool, and not proven: " + one.detail,
+         .protocol = Protocol::two_phase,
+         .age_ms = std::nullopt,
+         .label = {},
+         .blocks = {}});
+  }
+  if (auto written = audit_ends(audit, acts, not_done); !written.ok()) return std::move(written).error();
+  return unproven;
+}
+
+void add_unproven(Survey& survey, const std::vector<SurveyBranch>& unproven) {
+  for (const auto& one : unproven) {
+    const auto shown = std::any_of(survey.branches.begin(), survey.branches.end(), [&](const auto& branch) {
+      return branch.gtrid == one.gtrid && branch.branch == one.branch;
+    });
+    if (!shown) survey.branches.push_back(one);
+  }
 }
 
 }  // namespace assent::app

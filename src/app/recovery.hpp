@@ -64,11 +64,14 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
                                                             const coordinator::Seen& seen, const Audit& audit,
                                                             const RecoveryBounds& bounds);
 
-/// The same for `coordinator_id` without the log. `look` is asked again and again; what it did not rule on as without a
-/// log is left alone.
-Status recover_without_log(const Config& config, const std::string& coordinator_id,
-                           const std::function<coordinator::Seen()>& look, const Audit& audit,
-                           const RecoveryBounds& bounds);
+/// The same for `coordinator_id` without the log. Gives the branches that were settled and are not proven to be. `look`
+/// is asked again and again; what it did not rule on as without a log is left alone.
+Result<std::vector<SurveyBranch>> recover_without_log(const Config& config, const std::string& coordinator_id,
+                                                      const std::function<coordinator::Seen()>& look,
+                                                      const Audit& audit, const RecoveryBounds& bounds);
+
+/// Shows them too, unless the survey has a verdict of its own on them.
+void add_unproven(Survey& survey, const std::vector<SurveyBranch>& unproven);
 
 /// Branches that are prepared and have a ruling, one that was made without the log or with it.
 std::size_t count_to_settle(const coordinator::Seen& seen, bool without_log);

@@ -138,14 +138,26 @@ void Recoverer::settle_two_phase(const Seen& left, const std::function<bool()>& 
     for (auto& fence : plan.fences) fence.wait();
   }
   see_fences(plans);
-  std::vector<std::future<ports::SettleReport>> settling;
   for (const auto& plan : plans) {
     for (const auto& branch : plan.one->branches) {
-      if (!plan.begins || branch.sight != protocol::Sight::prepared || !reachable(branch) || interrupted()) continue;
-      settling.push_back(settle(branch, plan.commits ? protocol::Decided::commit : protocol::Decided::rollback, true));
+      if (!plan.begins || branch.sight != protocol::Sight::prepared || !reachable(branch)) continue;
+      unproven_[*branch.xid] = {branch, plan.commits ? protocol::Decided::commit : protocol::Decided::rollback,
+                                "not tried"};
     }
   }
-  for (auto& one : settling) one.wait();
+  std::vector<std::pair<protocol::Xid, std::future<ports::SettleReport>>> settling;
+  for (const auto& [xid, one] : unproven_) {
+    if (reachable(one.branch) && !interrupted()) settling.emplace_back(xid, settle(one.branch, one.decided, true));
+  }
+  for (auto& [xid, settled] : settling) {
+    const auto report = settled.get();
+    const bool commits = unproven_.at(xid).decided == protocol::Decided::commit;
+    if (report.finding == (commits ? protocol::Finding::committed : protocol::Finding::rolled_back)) {
+      unproven_.erase(xid);
+    } else {
+      unproven_.at(xid).detail = std::string(to_string(report.finding)) + ": " + report.detail;
+    }
+  }
 }
 
 void Recoverer::finish_closed(const Seen& left) {

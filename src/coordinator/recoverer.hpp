@@ -49,6 +49,15 @@ class Recoverer {
   /// nothing more is begun.
   void settle_two_phase(const Seen& left, const std::function<bool()>& interrupted);
 
+  /// What settle_two_phase() has tried and not proven, by XID. That it is not listed any more is evidence of nothing:
+  /// it is tried again by each further call.
+  struct Unproven {
+    SeenBranch branch;
+    protocol::Decided decided = protocol::Decided::rollback;
+    std::string detail;  ///< For people.
+  };
+  const std::map<protocol::Xid, Unproven>& unproven() const { return unproven_; }
+
   /// Rolls back again the branches in `left` of transactions whose acceptors, asked by tick(), have said that every
   /// branch was settled: they were rolled back, and came back with their server's restart. Blocks.
   void finish_closed(const Seen& left);
@@ -79,6 +88,7 @@ class Recoverer {
   const Surveyor surveyor_;
   const std::unique_ptr<NoLog> log_;
   const std::shared_ptr<House> house_;
+  std::map<protocol::Xid, Unproven> unproven_;
   std::map<std::string, TransactionStatus> came_back_;  ///< By gtrid; how rolling it back again went.
 };
 

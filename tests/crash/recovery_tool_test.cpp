@@ -493,6 +493,22 @@ TEST_P(RecoveryToolTest, WhoeverGivesASignOfLifeIsLeftAlone) {
   EXPECT_TRUE(audit_lines().empty());
 }
 
+TEST_P(RecoveryToolTest, ACommitThatNoProofRowShowsIsNotToldAsDone) {
+  be_gone();
+  const auto gtrid = orphan_gtrid(1, 47);
+  prepare_by_hand(east(), gtrid, pay(47));
+  prepare_by_hand(west(), gtrid, get(47), false);
+  lose_log();
+  be_silent();
+  EXPECT_TRUE(eventually([&] { return dba(east()).error_of("XA COMMIT " + xid_at(east(), gtrid)) == 0; }));
+  const auto applied = recover({"--log-lost", "--apply", "--timeout-ms", "3000"});
+  EXPECT_EQ(ours(), 0U) << "nothing is listed any more, which proves nothing";
+  EXPECT_EQ(applied.code, kInDoubt) << applied.output;
+  EXPECT_THAT(applied.output, AllOf(HasSubstr("2 west"), HasSubstr("not proven")));
+  EXPECT_EQ(audited("commit", "not_done"), 1U);
+  EXPECT_EQ(audited("commit", "done"), 0U);
+}
+
 TEST_P(RecoveryToolTest, WithTheLogLostAMissingBranchMeansRollbackAndIsFencedOff) {
   be_gone();
   const auto gtrid = orphan_gtrid(1, 42);
