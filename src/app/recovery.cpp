@@ -221,6 +221,18 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
     std::this_thread::sleep_for(kLookEvery);
     left = still_listed(databases, wanted);
   }
+  // That one is listed no more is evidence of nothing: the coordinator's own word counts.
+  const auto not_settled = [&](const std::string& gtrid, const std::string& participant) {
+    for (auto xid = wanted.lower_bound({gtrid, ""}); xid != wanted.end() && xid->gtrid == gtrid; ++xid) {
+      if (protocol::parse_bqual(xid->bqual)->participant == participant) left.insert(*xid);
+    }
+  };
+  for (const auto& hazard : engine.coordinator->hazards()) not_settled(hazard.gtrid, hazard.participant);
+  for (const auto& status : engine.coordinator->list(std::numeric_limits<std::size_t>::max())) {
+    for (const auto& branch : status.branches) {
+      if (branch.state == BranchState::in_doubt) not_settled(status.gtrid, branch.participant);
+    }
+  }
   std::map<std::string, std::string> not_done;
   for (const auto& info : engine.coordinator->participants()) {
     if (info.state != ParticipantInfo::State::up) not_done[info.name] = info.reason;
