@@ -127,9 +127,10 @@ void Daemon::start() {
 void Daemon::launch() {
   write_config();
   std::filesystem::remove(ready_path());
-  program_ = std::make_unique<Program>(
-      options_.program, std::vector<std::string>{"--config", config_path(), "--ready-file", ready_path()},
-      folder_.path() + "/output", options_.environment);
+  std::vector<std::string> arguments{"--config", config_path(), "--ready-file", ready_path()};
+  arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
+  program_ = std::make_unique<Program>(options_.program, std::move(arguments), folder_.path() + "/output",
+                                       options_.environment);
 }
 
 bool Daemon::wait_ready() {
@@ -153,7 +154,9 @@ std::pair<int, std::string> Daemon::run_to_exit() {
   write_config();
   const auto path = folder_.path() + "/output-to-exit";
   std::filesystem::remove(path);
-  Program run(options_.program, {"--config", config_path()}, path, options_.environment);
+  std::vector<std::string> arguments{"--config", config_path()};
+  arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
+  Program run(options_.program, std::move(arguments), path, options_.environment);
   const int code = run.wait(std::chrono::seconds(60));
   return {code, run.output()};
 }

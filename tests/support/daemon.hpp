@@ -69,6 +69,7 @@ class Daemon {
     std::string program = "assentd";
     std::map<std::string, std::string> environment = {};  ///< For the next start, on top of the test's own.
     std::uint16_t port = 0;                               ///< Where it is to listen; 0: on a free one.
+    std::vector<std::string> arguments = {};              ///< For the next start, after --config: `--log-lost`.
   };
 
   explicit Daemon(Options options);
