@@ -1,0 +1,84 @@
+#include "protocol/log_fence.hpp"
+
+#include <algorithm>
+
+namespace assent::protocol {
+namespace {
+
+using std::chrono::milliseconds;
+
+// It has ended: its lock on the very directory that it wrote in is ours now.
+bool is_predecessor_here(const FenceLog& log, const FenceOwner& owner) noexcept {
+  return owner.place != 0 && owner.place == log.place;
+}
+
+bool is_own(const FenceLog& log, const FenceOwner& owner) noexcept {
+  return log.own_instance != 0 && owner.instance == log.own_instance;
+}
+
+std::string what_is_wrong(const FenceLog& log, const FenceOwner& owner) {
+  if (log.epoch == 0) return "this log is new";
+  if (!log.epoch_of_instance.contains(owner.instance)) return "this log was never written by that process";
+  return "this log ends at record " + std::to_string(log.last_sequence) + ", and that process had written record " +
+         std::to_string(owner.sequence.value_or(0)) + ": this is an older copy";
+}
+
+constexpr const char* kWaysOut =
+    " Decisions that are not in this log would be taken for rollbacks, and kept idempotency keys would run again. Put "
+    "the log that was used then back into log.directory; if it is lost for good, start once with: assentd --config "
+    "FILE --log-lost";
+
+}  // namespace
+
+bool contains(const FenceLog& log, const FenceOwner& owner) noexcept {
+  if (is_own(log, owner)) return true;
+  if (!owner.sequence) {
+    // Of a version that knew only epochs: as good a proof as it left.
+    return owner.log_id == log.log_id && owner.epoch <= log.last_unsigned_epoch;
+  }
+  return log.epoch_of_instance.contains(owner.instance) && *owner.sequence <= log.last_sequence;
+}
+
+milliseconds watch_for(const FenceOwner& owner) noexcept {
+  return owner.silent && *owner.silent >= kOwnerSilence ? kOwnerWatch : kOwnerSilence;
+}
+
+FenceRuling rule(const FenceLog& log, const FenceSight& sight) noexcept {
+  if (!sight.owner) {
+    // Nobody's: but branches were prepared there, and this log cannot have decided them.
+    const bool knows = sight.in_doubt == 0 || log.epoch > 0 || log.given_up_below > 0;
+    return knows ? FenceRuling::start : FenceRuling::refuse_foreign;
+  }
+  const auto& owner = *sight.owner;
+  if (is_own(log, owner)) return FenceRuling::start;
+  if (sight.renewed) return FenceRuling::refuse_alive;
+  if (!is_predecessor_here(log, owner) && sight.watched < watch_for(owner)) return FenceRuling::watch;
+  return contains(log, owner) || owner.epoch < log.given_up_below ? FenceRuling::start : FenceRuling::refuse_foreign;
+}
+
+std::string sentence(FenceRuling ruling, const FenceLog& log, const FenceSight& sight, const std::string& coordinator,
+                     const std::string& participant) {
+  const auto at = "participant '" + participant + "'";
+  if (!sight.owner) {
+    if (ruling == FenceRuling::start) return {};
+    return at + " holds " + std::to_string(sight.in_doubt) + " branches in doubt of coordinator '" + coordinator +
+           "', and this log is new." + kWaysOut;
+  }
+  const auto& owner = *sight.owner;
+  const auto who =
+      "coordinator '" + coordinator + "' on host '" + owner.host + "' (epoch " + std::to_string(owner.epoch) + ")";
+  switch (ruling) {
+    case FenceRuling::start: return {};
+    case FenceRuling::watch:
+      return at + " was used by " + who + ", which may still run: waiting up to " +
+             std::to_string(watch_for(owner).count() / 1000) + " s for a sign of life";
+    case FenceRuling::refuse_alive:
+      return at + " is used by " + who +
+             ", which has just given a sign of life: it runs. Stop it, or give this one another coordinator.id";
+    case FenceRuling::refuse_foreign:
+      return at + " was last used by " + who + ", and " + what_is_wrong(log, owner) + "." + kWaysOut;
+  }
+  return {};
+}
+
+}  // namespace assent::protocol

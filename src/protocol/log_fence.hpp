@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace assent::protocol {
+
+// Whether a coordinator may act on its log. Presumed abort takes a decision that is not in the log for a rollback, so a
+// log that is new, copied, restored or another's would roll committed transactions back.
+//
+// Each start of a coordinator has a random instance. The log holds the instance of each start that wrote it; the owner
+// row at each participant holds the instance that was last there and, renewed every second, how far its log was durable
+// then. So a log can be asked whether it contains what the last owner wrote. Neither epochs nor ids of logs tell that:
+// copies have the same ones.
+//
+// A row is taken over only from a dead owner, by a statement that is conditional on the row still being what was judged
+// here. Dead is one whose log lay where ours lies, since it is ours that is locked there now; or one that gave no sign
+// of life for kOwnerSilence.
+
+/// How often an owner gives a sign of life.
+inline constexpr std::chrono::milliseconds kOwnerRenewal{1'000};
+/// An owner that gave no sign of life for so long is taken for dead. It counts on the claim no longer than that itself.
+inline constexpr std::chrono::milliseconds kOwnerSilence{5'000};
+/// Where the server's clock says that it was silent for so long, this start sees for itself for so long: a clock that
+/// is set forward makes everybody silent.
+inline constexpr std::chrono::milliseconds kOwnerWatch{2 * kOwnerRenewal};
+static_assert(kOwnerWatch < kOwnerSilence);
+
+inline constexpr std::uint32_t kEveryEpoch = std::numeric_limits<std::uint32_t>::max();
+
+/// What this coordinator's log comes to.
+struct FenceLog {
+  std::uint64_t log_id = 0;
+  std::uint32_t epoch = 0;  ///< The last one started in it; 0 in a new log.
+  /// Each start that wrote it. The process's own, once it has begun.
+  std::map<std::uint64_t, std::uint32_t> epoch_of_instance{};
+  /// The last epoch that was started by a version that wrote no instance; 0: none.
+  std::uint32_t last_unsigned_epoch = 0;
+  std::uint64_t last_sequence = 0;  ///< What is durable of it.
+  std::uint64_t place = 0;          ///< Where its locked directory lies, for this boot of this host; 0: not known.
+  /// The process's own instance, once it may have claimed a row.
+  std::uint64_t own_instance = 0;
+  /// Owners of epochs below this one are given up: an operator has said that their log is lost. kEveryEpoch while that
+  /// is being said, at a start with --log-lost; afterwards the epoch that this start was given, which the log keeps.
+  std::uint32_t given_up_below = 0;
+};
+
+/// An owner row.
+struct FenceOwner {
+  std::uint64_t log_id = 0;
+  std::uint32_t epoch = 0;
+  std::uint64_t instance = 0;
+  std::uint64_t place = 0;                                         ///< 0: not known.
+  std::optional<std::uint64_t> sequence = std::nullopt;            ///< Nothing: written by a version that kept none.
+  std::optional<std::chrono::milliseconds> silent = std::nullopt;  ///< By the server's clock, which may be wrong.
+  std::string host{};
+};
+
+/// What one participant shows.
+struct FenceSight {
+  std::optional<FenceOwner> owner{};
+  /// Branches of this coordinator in XA RECOVER there whose outcome only its log can tell.
+  std::size_t in_doubt = 0;
+  /// While this process looked at it, its row was renewed or taken by another one.
+  bool renewed = false;
+  /// By this process's own clock, from the first look to the last, the row being the same.
+  std::chrono::milliseconds watched{0};
+};
+
+/// In the order of what counts where participants differ.
+enum class FenceRuling : std::uint8_t {
+  start,           ///< Nobody is there, or the owner is dead and the log contains what it wrote, or is given up.
+  refuse_foreign,  ///< The owner is dead, and the log does not contain what it wrote. An operator's word overrules it.
+  watch,           ///< It may live: look again.
+  refuse_alive,    ///< It lives. Nothing overrules it.
+};
+
+/// Whether the log contains what the owner has written into its own.
+bool contains(const FenceLog& log, const FenceOwner& owner) noexcept;
+
+/// What a participant's row says to this log. Pure. Never `watch` once it was watched for kOwnerSilence.
+FenceRuling rule(const FenceLog& log, const FenceSight& sight) noexcept;
+
+/// How long it must be watched, in all, before it can be ruled on.
+std::chrono::milliseconds watch_for(const FenceOwner& owner) noexcept;
+
+/// What a refusal or the wait is told with: what was seen, at which participant, and what to do.
+std::string sentence(FenceRuling ruling, const FenceLog& log, const FenceSight& sight, const std::string& coordinator,
+                     const std::string& participant);
+
+}  // namespace assent::protocol
