@@ -2,14 +2,11 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include <boost/program_options.hpp>
 
-#include "three_phase_world.hpp"
-#include "two_phase_world.hpp"
+#include "worlds.hpp"
 
 namespace {
 
@@ -63,42 +60,14 @@ int explore(const World& world, const Setup& setup, std::size_t& states) {
   return setup.expects_violation ? 0 : 1;
 }
 
-struct Sizes {
-  TwoPhaseSize two;
-  ThreePhaseSize three;
-};
-
-using Worlds = std::vector<std::unique_ptr<World>>;
-
 Worlds without(const std::string& name, const Sizes& sizes) {
   Worlds worlds;
   std::string all;
-  for (const auto& one : two_phase_safeguard_names()) {
-    if (one.name == name) worlds.push_back(two_phase_world(sizes.two, one.safeguard));
-    all += " " + std::string(one.name);
-  }
-  for (const auto& one : safeguard_names()) {
-    if (one.name == name) worlds.push_back(three_phase_world(sizes.three, one.safeguard));
+  for (const auto& one : safeguards()) {
+    if (one.name == name) worlds.push_back(make_world(one.family, sizes, one.safeguard));
     all += " " + std::string(one.name);
   }
   if (worlds.empty()) throw po::error("no safeguard is called '" + name + "'; there are:" + all);
-  return worlds;
-}
-
-Worlds quick() {
-  Worlds worlds;
-  for (std::size_t branches = 1; branches <= 3; ++branches) worlds.push_back(two_phase_world({branches, 3}));
-  for (const ThreePhaseSize size : {ThreePhaseSize{2, 2, 1}, {2, 2, 2}, {2, 3, 1}, {3, 3, 1}, {2, 3, 2}}) {
-    worlds.push_back(three_phase_world(size));
-  }
-  return worlds;
-}
-
-Worlds large() {
-  Worlds worlds;
-  worlds.push_back(two_phase_world({4, 3}));
-  worlds.push_back(three_phase_world({3, 3, 2}));
-  worlds.push_back(three_phase_world({2, 3, 3}));
   return worlds;
 }
 
@@ -140,11 +109,11 @@ int run(int argc, char** argv) {
     worlds = without(given["without"].as<std::string>(), sizes);
     setup.expects_violation = true;
   } else if (protocol == "2pc") {
-    worlds.push_back(two_phase_world(sizes.two));
+    worlds.push_back(make_world(Family::two_phase, sizes));
   } else if (protocol == "3pc") {
-    worlds.push_back(three_phase_world(sizes.three));
+    worlds.push_back(make_world(Family::three_phase, sizes));
   } else {
-    worlds = given.count("large") > 0 ? large() : quick();
+    worlds = given.count("large") > 0 ? large_worlds() : quick_worlds();
   }
   int status = 0;
   std::size_t states = 0;

@@ -7,19 +7,21 @@
 
 namespace assent::explore {
 
-/// Writes and reads a state's fields, in the same order.
+/// Writes and reads a state's fields, in the same order. A field has at most 32 bits.
 class Packer {
  public:
   template <typename T>
   void put(T value, unsigned bits) {
     const auto number = static_cast<std::uint64_t>(value);
-    ASSENT_CHECK(number >> bits == 0 && used_ + bits <= 128);
-    for (unsigned i = 0; i < bits; ++i, ++used_) word(used_) |= ((number >> i) & 1U) << (used_ % 64);
+    ASSENT_CHECK(number >> bits == 0 && used_ + bits <= Packed::kBits);
+    const auto at = used_ % 64;
+    packed_.words[used_ / 64] |= number << at;
+    if (at + bits > 64) packed_.words[used_ / 64 + 1] |= number >> (64 - at);
+    used_ += bits;
   }
-  Packed packed() const { return packed_; }
+  const Packed& packed() const { return packed_; }
 
  private:
-  std::uint64_t& word(unsigned at) { return at < 64 ? packed_.low : packed_.high; }
   Packed packed_;
   unsigned used_ = 0;
 };
@@ -29,11 +31,11 @@ class Unpacker {
   explicit Unpacker(const Packed& packed) : packed_(packed) {}
   template <typename T>
   T take(unsigned bits) {
-    std::uint64_t number = 0;
-    for (unsigned i = 0; i < bits; ++i, ++used_) {
-      number |= (((used_ < 64 ? packed_.low : packed_.high) >> (used_ % 64)) & 1U) << i;
-    }
-    return static_cast<T>(number);
+    const auto at = used_ % 64;
+    auto number = packed_.words[used_ / 64] >> at;
+    if (at + bits > 64) number |= packed_.words[used_ / 64 + 1] << (64 - at);
+    used_ += bits;
+    return static_cast<T>(number & ((std::uint64_t{1} << bits) - 1));
   }
 
  private:

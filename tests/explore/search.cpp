@@ -12,9 +12,10 @@ constexpr std::size_t kProgressEvery = 1'000'000;
 struct Node {
   Packed state;
   std::uint32_t parent;
-  std::uint32_t depth;
+  std::uint16_t depth;
   Action action;
 };
+static_assert(sizeof(Node) == 32);
 
 std::uint64_t mixed(std::uint64_t x) {
   x ^= x >> 32;
@@ -38,7 +39,8 @@ class Index {
  private:
   std::uint32_t& find(const Packed& state) {
     const std::size_t mask = slots_.size() - 1;
-    for (std::size_t at = mixed(state.low + mixed(state.high)) & mask;; at = (at + 1) & mask) {
+    for (std::size_t at = mixed(state.words[0] + mixed(state.words[1] + mixed(state.words[2]))) & mask;;
+         at = (at + 1) & mask) {
       if (slots_[at] == kNobody || nodes_[slots_[at]].state == state) return slots_[at];
     }
   }
@@ -66,7 +68,8 @@ Found search(const World& world, std::size_t states_max, const std::function<voi
       return;
     }
     slot = static_cast<std::uint32_t>(nodes.size());
-    nodes.push_back({state, parent, parent == kNobody ? 0 : nodes[parent].depth + 1, action});
+    const auto depth = parent == kNobody ? 0U : nodes[parent].depth + 1U;
+    nodes.push_back({state, parent, static_cast<std::uint16_t>(depth), action});
   };
   visit(world.start(), kNobody, 0);
   std::uint32_t at = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,10 +10,10 @@
 
 namespace assent::explore {
 
-/// A state of a world, whole, in 128 bits: two that are equal are the same state, without a chance of a collision.
+/// A state of a world, whole, in 192 bits: two that are equal are the same state, without a chance of a collision.
 struct Packed {
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
+  static constexpr unsigned kBits = 192;
+  std::array<std::uint64_t, 3> words{};
   bool operator==(const Packed&) const = default;
 };
 

@@ -20,15 +20,6 @@ constexpr std::size_t kBranchesMax = 4;
 constexpr std::size_t kAcceptorsMax = 4;
 constexpr std::size_t kRivalsMax = 3;
 
-constexpr SafeguardName kNames[] = {
-    {Safeguard::promise_test, "promise_test"}, {Safeguard::binding_value, "binding_value"},
-    {Safeguard::no_votes, "no_votes"},         {Safeguard::no_way_back, "no_way_back"},
-    {Safeguard::quorum_first, "quorum_first"}, {Safeguard::no_presumption, "no_presumption"},
-    {Safeguard::majority, "majority"},         {Safeguard::rows_kept, "rows_kept"},
-    {Safeguard::closing, "closing"},           {Safeguard::epoch_closed, "epoch_closed"},
-    {Safeguard::own_ballots, "own_ballots"},   {Safeguard::all_prepared, "all_prepared"},
-};
-
 enum class Branch : std::uint8_t { running, prepared, committed, rolled_back };
 
 /// Whoever proposes: number 0 is the coordinator, the others are rivals.
@@ -438,10 +429,6 @@ class ThreePhaseWorld final : public World {
 };
 
 }  // namespace
-
-std::span<const SafeguardName> safeguard_names() {
-  return kNames;
-}
 
 std::unique_ptr<World> three_phase_world(ThreePhaseSize size, Safeguard without) {
   return std::make_unique<ThreePhaseWorld>(size, without);

@@ -29,12 +29,6 @@ using protocol::Voted;
 constexpr std::size_t kBranchesMax = 4;
 constexpr std::size_t kCrashesMax = 3;
 
-constexpr TwoPhaseSafeguardName kNames[] = {
-    {TwoPhaseSafeguard::decision_first, "decision_first"}, {TwoPhaseSafeguard::proof_of_commit, "proof_of_commit"},
-    {TwoPhaseSafeguard::owners_word, "owners_word"},       {TwoPhaseSafeguard::end_at_the_end, "end_at_the_end"},
-    {TwoPhaseSafeguard::presumed_abort, "presumed_abort"}, {TwoPhaseSafeguard::sweeping, "sweeping"},
-};
-
 enum class Branch : std::uint8_t { running, prepared, committed, rolled_back };
 enum class Sent : std::uint8_t { nothing, commit, rollback };
 enum class Log : std::uint8_t { nothing, asked, durable, ended };
@@ -87,7 +81,7 @@ Step step_of(Action action) {
 
 class TwoPhaseWorld final : public World {
  public:
-  TwoPhaseWorld(TwoPhaseSize size, TwoPhaseSafeguard without) : size_(size), without_(without) {
+  TwoPhaseWorld(TwoPhaseSize size, Safeguard without) : size_(size), without_(without) {
     ASSENT_CHECK(size.branches >= 1 && size.branches <= kBranchesMax && size.crashes <= kCrashesMax);
   }
 
@@ -130,17 +124,17 @@ class TwoPhaseWorld final : public World {
     if (state.log == Log::ended && count(state, Branch::committed) < size_.branches) {
       return "the log has forgotten a decision that is not carried out";
     }
-    if (is_without(TwoPhaseSafeguard::sweeping) && state.alive) return std::nullopt;
+    if (is_without(Safeguard::sweeping) && state.alive) return std::nullopt;
     // The last start: nobody dies any more, and what was on its way arrives.
     if (state.log == Log::asked) state.log = Log::nothing;
-    if (is_without(TwoPhaseSafeguard::sweeping)) settle_rest(state);
+    if (is_without(Safeguard::sweeping)) settle_rest(state);
     for (std::size_t i = 0; i < size_.branches; ++i) {
       if (state.branches[i] == Branch::running) {
         state.branches[i] = state.owner_lives[i] ? Branch::prepared : Branch::rolled_back;
       }
       state.owner_lives[i] = false;
     }
-    if (!is_without(TwoPhaseSafeguard::sweeping)) settle_rest(state);
+    if (!is_without(Safeguard::sweeping)) settle_rest(state);
     if (count(state, Branch::prepared) > 0)
       return "a prepare that arrives after the next start has looked is left behind for ever";
     if (auto wrong = contradiction(state)) return "after the next start " + *wrong;
@@ -184,7 +178,7 @@ class TwoPhaseWorld final : public World {
   }
 
  private:
-  bool is_without(TwoPhaseSafeguard safeguard) const { return without_ == safeguard; }
+  bool is_without(Safeguard safeguard) const { return without_ == safeguard; }
   std::size_t count(const State& state, Branch what) const {
     return static_cast<std::size_t>(
         std::count(state.branches.begin(), state.branches.begin() + static_cast<std::ptrdiff_t>(size_.branches), what));
@@ -290,8 +284,8 @@ class TwoPhaseWorld final : public World {
 
   Finding judged(const State& state, std::size_t i, Decided decided, bool known_prepared, Reply reply) const {
     if (decided == Decided::commit) {
-      if (is_without(TwoPhaseSafeguard::proof_of_commit) && reply == Reply::unknown_xid) return Finding::committed;
-      if (is_without(TwoPhaseSafeguard::owners_word) && reply == Reply::ok_other) return Finding::committed;
+      if (is_without(Safeguard::proof_of_commit) && reply == Reply::unknown_xid) return Finding::committed;
+      if (is_without(Safeguard::owners_word) && reply == Reply::ok_other) return Finding::committed;
     }
     Observation seen;
     seen.decided = decided;
@@ -315,7 +309,7 @@ class TwoPhaseWorld final : public World {
     if (way == Way::lost) return feed(state, protocol::Settled{static_cast<BranchIndex>(i), Finding::ambiguous});
     const auto finding = judged(state, i, decided, state.rules.branches[i].known_prepared, reply);
     feed(state, protocol::Settled{static_cast<BranchIndex>(i), finding});
-    if (finding == Finding::committed && is_without(TwoPhaseSafeguard::end_at_the_end)) state.log = Log::ended;
+    if (finding == Finding::committed && is_without(Safeguard::end_at_the_end)) state.log = Log::ended;
   }
 
   void sweep(State& state, std::size_t i) const {
@@ -324,7 +318,7 @@ class TwoPhaseWorld final : public World {
     ASSENT_CHECK(act == protocol::Act::roll_back);
     auto decided = Decided::rollback;
     const auto done = count(state, Branch::prepared) + count(state, Branch::committed);
-    if (is_without(TwoPhaseSafeguard::presumed_abort) && done == size_.branches) decided = Decided::commit;
+    if (is_without(Safeguard::presumed_abort) && done == size_.branches) decided = Decided::commit;
     (void)ask(state, i, decided, false, Way::heard);
   }
 
@@ -334,7 +328,7 @@ class TwoPhaseWorld final : public World {
     for (const auto& command : step.commands) {
       if (std::holds_alternative<protocol::ForceDecision>(command)) {
         state.log = Log::asked;
-        if (is_without(TwoPhaseSafeguard::decision_first)) return feed(state, protocol::DecisionDurable{});
+        if (is_without(Safeguard::decision_first)) return feed(state, protocol::DecisionDurable{});
       } else if (const auto* settle = std::get_if<protocol::Settle>(&command)) {
         if (runs_first(state) && state.owner_lives[settle->branch]) {
           state.sent[settle->branch] = settle->decided == Decided::commit ? Sent::commit : Sent::rollback;
@@ -423,16 +417,12 @@ class TwoPhaseWorld final : public World {
   }
 
   TwoPhaseSize size_;
-  TwoPhaseSafeguard without_;
+  Safeguard without_;
 };
 
 }  // namespace
 
-std::span<const TwoPhaseSafeguardName> two_phase_safeguard_names() {
-  return kNames;
-}
-
-std::unique_ptr<World> two_phase_world(TwoPhaseSize size, TwoPhaseSafeguard without) {
+std::unique_ptr<World> two_phase_world(TwoPhaseSize size, Safeguard without) {
   return std::make_unique<TwoPhaseWorld>(size, without);
 }
 

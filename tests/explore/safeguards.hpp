@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace assent::explore {
+
+/// A kind of world.
+enum class Family : std::uint8_t {
+  two_phase,
+  three_phase,
+};
+
+/// A rule that keeps a protocol right, and can be taken away to see that it does.
+enum class Safeguard : std::uint8_t {
+  none,
+
+  // Two phases.
+  decision_first,   ///< Nothing is committed before the decision is durable.
+  proof_of_commit,  ///< "Unknown XID" is not taken for committed.
+  owners_word,      ///< Nor is the OK that another session gets.
+  end_at_the_end,   ///< The log forgets a decision only when every branch is settled.
+  presumed_abort,   ///< A branch without a decision is rolled back, though all of them may be prepared.
+  sweeping,         ///< Prepared branches are looked for again and again.
+
+  // Three phases.
+  promise_test,    ///< An acceptor refuses what is below its promise.
+  binding_value,   ///< A recoverer takes the value that was accepted at the highest ballot.
+  no_votes,        ///< A recoverer never infers commit from "all are prepared".
+  no_way_back,     ///< The coordinator does not roll back by itself once the first pre-commit was sent.
+  quorum_first,    ///< A recoverer rolls nothing back before a majority has accepted that.
+  no_presumption,  ///< A recoverer with an empty log presumes nothing.
+  majority,        ///< Not whoever is reached first, as after the textbook's time-outs, but a majority decides.
+  rows_kept,       ///< No row goes before every branch is settled.
+  closing,         ///< A row that goes leaves word that it is not a new one's.
+  epoch_closed,    ///< No row goes while the coordinator, of an earlier epoch by then, could still write one.
+  own_ballots,     ///< No two recoverers share a ballot.
+  all_prepared,    ///< No pre-commit before every branch is prepared.
+};
+
+struct SafeguardEntry {
+  Safeguard safeguard;
+  std::string_view name;
+  Family family;  ///< In which it is seen to be needed.
+};
+
+/// All but `none`.
+std::span<const SafeguardEntry> safeguards();
+
+}  // namespace assent::explore

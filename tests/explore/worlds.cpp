@@ -1,0 +1,30 @@
+#include "worlds.hpp"
+
+namespace assent::explore {
+
+std::unique_ptr<World> make_world(Family family, const Sizes& sizes, Safeguard without) {
+  switch (family) {
+    case Family::two_phase: return two_phase_world(sizes.two, without);
+    case Family::three_phase: return three_phase_world(sizes.three, without);
+  }
+  return nullptr;
+}
+
+Worlds quick_worlds() {
+  Worlds worlds;
+  for (std::size_t branches = 1; branches <= 3; ++branches) worlds.push_back(two_phase_world({branches, 3}));
+  for (const ThreePhaseSize size : {ThreePhaseSize{2, 2, 1}, {2, 2, 2}, {2, 3, 1}, {3, 3, 1}, {2, 3, 2}}) {
+    worlds.push_back(three_phase_world(size));
+  }
+  return worlds;
+}
+
+Worlds large_worlds() {
+  Worlds worlds;
+  worlds.push_back(two_phase_world({4, 3}));
+  worlds.push_back(three_phase_world({3, 3, 2}));
+  worlds.push_back(three_phase_world({2, 3, 3}));
+  return worlds;
+}
+
+}  // namespace assent::explore
