@@ -18,9 +18,11 @@ bool is_own(const FenceLog& log, const FenceOwner& owner) noexcept {
 
 std::string what_is_wrong(const FenceLog& log, const FenceOwner& owner) {
   if (log.epoch == 0) return "this log is new";
-  if (!log.epoch_of_instance.contains(owner.instance)) return "this log was never written by that process";
-  return "this log ends at record " + std::to_string(log.last_sequence) + ", and that process had written record " +
-         std::to_string(owner.sequence.value_or(0)) + ": this is an older copy";
+  const auto start = log.starts.find(owner.instance);
+  if (start == log.starts.end()) return "this log was never written by that process";
+  return "this log has its records up to " + std::to_string(start->second.last_sequence) +
+         ", and that process had written record " + std::to_string(owner.sequence.value_or(0)) +
+         ": this is an older copy";
 }
 
 constexpr const char* kWaysOut =
@@ -36,7 +38,8 @@ bool contains(const FenceLog& log, const FenceOwner& owner) noexcept {
     // Of a version that knew only epochs: as good a proof as it left.
     return owner.log_id == log.log_id && owner.epoch <= log.last_unsigned_epoch;
   }
-  return log.epoch_of_instance.contains(owner.instance) && *owner.sequence <= log.last_sequence;
+  const auto start = log.starts.find(owner.instance);
+  return start != log.starts.end() && *owner.sequence <= start->second.last_sequence;
 }
 
 milliseconds watch_for(const FenceOwner& owner) noexcept {

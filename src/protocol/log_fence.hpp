@@ -15,7 +15,8 @@ namespace assent::protocol {
 //
 // Each start of a coordinator has a random instance. The log holds the instance of each start that wrote it; the owner
 // row at each participant holds the instance that was last there and, renewed every second, how far its log was durable
-// then. So a log can be asked whether it contains what the last owner wrote. Neither epochs nor ids of logs tell that:
+// then. So a log can be asked whether it contains what the last owner wrote: whether that instance's own records in it
+// go as far. Neither epochs nor ids of logs tell that:
 // copies have the same ones.
 //
 // A row is taken over only from a dead owner, by a statement that is conditional on the row still being what was judged
@@ -33,16 +34,24 @@ static_assert(kOwnerWatch < kOwnerSilence);
 
 inline constexpr std::uint32_t kEveryEpoch = std::numeric_limits<std::uint32_t>::max();
 
+/// One start that wrote a log.
+struct FenceStart {
+  std::uint32_t epoch = 0;
+  /// The last record that this start wrote there: the one before the next start's first, or the log's last.
+  std::uint64_t last_sequence = 0;
+};
+
 /// What this coordinator's log comes to.
 struct FenceLog {
   std::uint64_t log_id = 0;
   std::uint32_t epoch = 0;  ///< The last one started in it; 0 in a new log.
-  /// Each start that wrote it. The process's own, once it has begun.
-  std::map<std::uint64_t, std::uint32_t> epoch_of_instance{};
+  /// Each start that wrote it, by its instance. The process's own, once it has begun. How far each of them wrote
+  /// counts: a copy that others have written on, even if only their starts, is as long as the log that it lacks the end
+  /// of.
+  std::map<std::uint64_t, FenceStart> starts{};
   /// The last epoch that was started by a version that wrote no instance; 0: none.
   std::uint32_t last_unsigned_epoch = 0;
-  std::uint64_t last_sequence = 0;  ///< What is durable of it.
-  std::uint64_t place = 0;          ///< Where its locked directory lies, for this boot of this host; 0: not known.
+  std::uint64_t place = 0;  ///< Where its locked directory lies, for this boot of this host; 0: not known.
   /// The process's own instance, once it may have claimed a row.
   std::uint64_t own_instance = 0;
   /// Owners of epochs below this one are given up: an operator has said that their log is lost. kEveryEpoch while that

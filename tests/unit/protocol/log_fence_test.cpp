@@ -44,11 +44,8 @@ FenceLog log_of(const Case& one) {
   log.log_id = kLogId;
   log.place = one.log_place;
   if (one.row == Row::own) log.own_instance = kOwn;
-  if (one.log != Log::empty) {
-    log.epoch = 5;
-    log.last_sequence = kLast;
-  }
-  if (one.log == Log::ours) log.epoch_of_instance = {{kInstance, 5}};
+  if (one.log != Log::empty) log.epoch = 5;
+  if (one.log == Log::ours) log.starts = {{kInstance, {5, kLast}}};
   if (one.log == Log::of_older_version) log.last_unsigned_epoch = 5;
   if (one.word == Word::now) log.given_up_below = kEveryEpoch;
   if (one.word == Word::earlier) log.given_up_below = 4;
@@ -199,7 +196,7 @@ TEST(LogFence, AnUnknownPlaceIsNobodysPlace) {
 
 // By how far the copy is behind, and by when it was taken.
 TEST(LogFence, ACopyIsToldFromTheLogByWhatItsOwnerHadWritten) {
-  FenceLog copy{.log_id = kLogId, .epoch = 5, .epoch_of_instance = {{kInstance, 5}}, .last_sequence = kLast};
+  FenceLog copy{.log_id = kLogId, .epoch = 5, .starts = {{kInstance, {5, kLast}}}};
   const auto row_at = [](std::uint64_t instance, std::uint64_t sequence) {
     return FenceOwner{.log_id = kLogId, .epoch = 5, .instance = instance, .sequence = sequence};
   };
@@ -207,12 +204,22 @@ TEST(LogFence, ACopyIsToldFromTheLogByWhatItsOwnerHadWritten) {
   EXPECT_TRUE(contains(copy, row_at(kInstance, kLast)));
   EXPECT_FALSE(contains(copy, row_at(kInstance, kLast + 1)));
   EXPECT_FALSE(contains(copy, row_at(kOther, 1))) << "same log, same epoch: started after the copy was taken";
-  copy.epoch_of_instance[kOther] = 6;
+  copy.starts[kOther] = {6, kLast + 1};
   EXPECT_TRUE(contains(copy, row_at(kOther, 1)));
 }
 
+// Started again and again where no participant could be reached, it has gone further than the log that it was copied
+// from.
+TEST(LogFence, ACopyThatGrewDoesNotContainWhatItsOwnerWroteMeanwhile) {
+  const FenceLog copy{.log_id = kLogId, .epoch = 8, .starts = {{kInstance, {5, kLast}}, {kOther, {8, kLast + 9}}}};
+  FenceOwner owner{.log_id = kLogId, .epoch = 5, .instance = kInstance, .sequence = kLast + 1};
+  EXPECT_FALSE(contains(copy, owner));
+  owner.sequence = kLast;
+  EXPECT_TRUE(contains(copy, owner));
+}
+
 TEST(LogFence, EpochsGainNothing) {
-  FenceLog copy{.log_id = kLogId, .epoch = 900, .epoch_of_instance = {{kInstance, 5}}, .last_sequence = 9'000};
+  FenceLog copy{.log_id = kLogId, .epoch = 900, .starts = {{kInstance, {5, 9'000}}}};
   FenceSight sight{.owner = FenceOwner{.log_id = kLogId, .epoch = 6, .instance = kOther, .sequence = 10},
                    .watched = kOwnerSilence};
   EXPECT_EQ(rule(copy, sight), FenceRuling::refuse_foreign);
