@@ -93,6 +93,7 @@ struct Cause {
   std::string sqlstate;
   std::string message;     ///< May quote the server, and so the application's own data.
   bool retryable = false;  ///< True when the same transaction may succeed if submitted again.
+  bool operator==(const Cause&) const = default;
 };
 
 struct TransactionResult {

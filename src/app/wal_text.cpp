@@ -53,6 +53,12 @@ std::string json_names(const std::vector<std::string>& names) {
   return json_list(quoted);
 }
 
+std::string json_identities(const std::vector<std::uint64_t>& identities) {
+  std::vector<std::string> texts;
+  for (const auto identity : identities) texts.push_back(hex(identity));
+  return json_names(texts);
+}
+
 const char* verdict(wal::Tail tail) {
   switch (tail) {
     case wal::Tail::clean: return "whole";
@@ -94,7 +100,9 @@ struct RecordAsJson {
         .json("acceptors", json_names(record.acceptors))
         .text("idempotency_key", record.idempotency_key)
         .text("label", record.label)
-        .number("decided_at_ms", record.decided_at_ms);
+        .number("decided_at_ms", record.decided_at_ms)
+        .json("identities", json_identities(record.identities))
+        .json("acceptor_identities", json_identities(record.acceptor_identities));
   }
   void operator()(const ports::BranchSettled& record) const {
     out.text("kind", "branch_settled").text("gtrid", record.gtrid).number("branch", record.branch);
@@ -116,7 +124,9 @@ struct RecordAsJson {
     out.text("kind", "epoch_started")
         .text("coordinator", record.coordinator)
         .number("epoch", record.epoch)
-        .number("started_at_ms", record.started_at_ms);
+        .number("started_at_ms", record.started_at_ms)
+        .text("instance", hex(record.instance))
+        .boolean("log_lost", record.log_lost);
   }
   void operator()(const ports::HazardAcknowledged& record) const {
     out.text("kind", "hazard_acknowledged")
@@ -134,6 +144,15 @@ struct RecordAsJson {
         .text("who", record.who)
         .text("why", record.why)
         .number("done_at_ms", record.done_at_ms);
+  }
+  void operator()(const ports::KeyRolledBack& record) const {
+    out.text("kind", "key_rolled_back")
+        .text("idempotency_key", record.idempotency_key)
+        .text("gtrid", record.gtrid)
+        .json("participants", json_names(record.participants))
+        .text("cause", record.cause ? record.cause->message : "")
+        .boolean("retryable", record.cause && record.cause->retryable)
+        .number("rolled_back_at_ms", record.rolled_back_at_ms);
   }
 };
 
@@ -155,7 +174,8 @@ struct RecordAsLine {
     return "HAZARD   " + record.gtrid + "  branch " + std::to_string(record.branch) + "  " + record.reason;
   }
   std::string operator()(const ports::EpochStarted& record) const {
-    return "epoch    " + record.coordinator + "  " + std::to_string(record.epoch);
+    return "epoch    " + record.coordinator + "  " + std::to_string(record.epoch) + "  instance " +
+           hex(record.instance) + (record.log_lost ? "  the log before it is lost" : "");
   }
   std::string operator()(const ports::HazardAcknowledged& record) const {
     return "seen to  " + record.gtrid + "  branch " + std::to_string(record.branch) + "  by " + record.who + ": " +
@@ -164,6 +184,10 @@ struct RecordAsLine {
   std::string operator()(const ports::OperatorAct& record) const {
     return "operator " + record.gtrid + (record.branch == 0 ? "" : "  branch " + std::to_string(record.branch)) + "  " +
            record.act + " by " + record.who + ": " + record.why;
+  }
+  std::string operator()(const ports::KeyRolledBack& record) const {
+    return "undone   " + record.gtrid + "  " + joined(record.participants) + "  key " + record.idempotency_key +
+           (record.cause ? "  " + record.cause->message : "");
   }
 };
 

@@ -7,10 +7,10 @@
 namespace assent::coordinator {
 
 void IdempotencyIndex::restore(const ports::LogState& state) {
+  // In the order of the log: a clock that was put right would have the newest given up first.
   std::vector<const ports::KeptKey*> oldest_first;
   for (const auto& [key, kept] : state.kept_keys) oldest_first.push_back(&kept);
-  std::sort(oldest_first.begin(), oldest_first.end(),
-            [](const auto* a, const auto* b) { return a->decided_at_ms < b->decided_at_ms; });
+  std::sort(oldest_first.begin(), oldest_first.end(), [](const auto* a, const auto* b) { return a->order < b->order; });
   const std::lock_guard lock(mutex_);
   for (const auto& [gtrid, live] : state.live) {
     const auto& decision = live.decision;
@@ -28,10 +28,16 @@ void IdempotencyIndex::restore(const ports::LogState& state) {
     if (kept->contradicted) {
       result.outcome = Outcome::unknown;
       each = BranchState::unproven;
+    } else if (kept->rolled_back) {
+      result.outcome = Outcome::rolled_back;
+      result.settled = true;
+      result.cause = kept->cause;
+      each = BranchState::rolled_back;
     }
     for (const auto& participant : kept->participants) result.branches.push_back({participant, each, {}});
+    const auto outcome = result.outcome;
     entries_[kept->key] = {kept->request_fingerprint, kept->gtrid, std::move(result), {}};
-    keep(kept->key, Outcome::committed);
+    keep(kept->key, outcome);
   }
 }
 

@@ -21,8 +21,7 @@ using SubmitDone = ports::Done<Result<TransactionResult>>;
 
 /// The idempotency keys in use and lately used: which transaction each stands for, and how it ended. At most `keys_max`
 /// committed ones and as many rolled back ones are kept, oldest first out; running ones are bounded by the live
-/// transactions. Committed keys come back from the log after a restart, the others do not: running those again is safe,
-/// since nothing of them was done. Thread safe.
+/// transactions. After a restart they come back as the log kept them, in its order. Thread safe.
 class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}

@@ -21,6 +21,7 @@ class Recoverer::NoLog final : public ports::DecisionLog {
     if (on_durable) on_durable();
   }
   ports::LogCondition condition() const override { return ports::LogCondition::accepting; }
+  std::uint64_t durable_sequence() const override { return 0; }
   ports::LogStats stats() const override { return {}; }
 };
 

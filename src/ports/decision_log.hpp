@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,6 +28,9 @@ struct CommitDecision {
   std::uint64_t request_fingerprint = 0;  ///< Tells a resubmission from another request under the same key.
   std::string label;
   std::int64_t decided_at_ms = 0;  ///< Wall clock, for people.
+  /// Of the server behind each name, in the same order; empty, or 0 for one of them: not known.
+  std::vector<std::uint64_t> identities{};
+  std::vector<std::uint64_t> acceptor_identities{};
   bool operator==(const CommitDecision&) const = default;
 };
 
@@ -63,6 +69,9 @@ struct EpochStarted {
   std::string coordinator;
   std::uint32_t epoch = 0;
   std::int64_t started_at_ms = 0;
+  std::uint64_t instance = 0;  ///< Of this start, at random; 0: not known (written by an older version).
+  /// An operator said that the log before this one is lost: abort is presumed for nothing older than this epoch.
+  bool log_lost = false;
   bool operator==(const EpochStarted&) const = default;
 };
 
@@ -88,8 +97,23 @@ struct OperatorAct {
   bool operator==(const OperatorAct&) const = default;
 };
 
+/// A transaction with an idempotency key was rolled back: the same answer is given again under this key until it is run
+/// again and committed. Not forced. Nothing was done, so losing it costs no more than running the request again.
+struct KeyRolledBack {
+  std::string idempotency_key;
+  std::string gtrid;
+  std::uint64_t request_fingerprint = 0;
+  std::vector<std::string> participants;
+  std::optional<Cause> cause;  ///< Its message is cut at kKeptCauseBytesMax.
+  std::int64_t rolled_back_at_ms = 0;
+  bool operator==(const KeyRolledBack&) const = default;
+};
+
+/// Of a cause's message that the log keeps.
+inline constexpr std::size_t kKeptCauseBytesMax = 1024;
+
 using LogRecord = std::variant<CommitDecision, BranchSettled, TransactionEnded, HazardFound, EpochStarted,
-                               TransactionRolledBack, HazardAcknowledged, OperatorAct>;
+                               TransactionRolledBack, HazardAcknowledged, OperatorAct, KeyRolledBack>;
 
 /// A decided transaction (in three phases: one that may be decided) that has not ended, as the log tells it.
 struct LiveDecision {
@@ -100,14 +124,18 @@ struct LiveDecision {
   bool operator==(const LiveDecision&) const = default;
 };
 
-/// A committed transaction, or one that is live, whose idempotency key is still kept.
+/// A transaction whose idempotency key is still kept: committed, live, or rolled back.
 struct KeptKey {
   std::string key;
   std::string gtrid;
   std::uint64_t request_fingerprint = 0;
   std::int64_t decided_at_ms = 0;
   std::vector<std::string> participants;
-  bool contradicted = false;  ///< A branch of it had a hazard to the end: its outcome is unknown, for ever.
+  bool contradicted = false;     ///< A branch of it had a hazard to the end: its outcome is unknown, for ever.
+  bool rolled_back = false;      ///< As KeyRolledBack says.
+  std::optional<Cause> cause{};  ///< Of the rollback.
+  /// Its place in the order of the log, which is the order in which keys are given up; no clock has a say in it.
+  std::uint64_t order = 0;
   bool operator==(const KeptKey&) const = default;
 };
 
@@ -116,13 +144,21 @@ struct LogState {
   std::uint64_t log_id = 0;  ///< Made at random when the log was created; tells a replaced log from the one before.
   std::string coordinator;   ///< Empty in a log that has not seen an epoch yet.
   std::uint32_t epoch = 0;   ///< The last one started; 0 in a fresh log.
-  std::uint32_t first_epoch = 0;             ///< The first one started in this log; 0 in a fresh one.
+  /// The first one started in this log, or since the log before it was called lost; 0 in a fresh one. Abort is
+  /// presumed for no older one.
+  std::uint32_t first_epoch = 0;
   std::map<std::string, LiveDecision> live;  ///< By gtrid.
   std::map<std::string, KeptKey> kept_keys;  ///< By key.
+  /// Every instance that wrote this log, with its epoch; the oldest go when there are more than kInstanceBytesMax.
+  std::map<std::uint64_t, std::uint32_t> instances;
+  std::uint64_t last_sequence = 0;  ///< Of the last record that was read; 0: none.
   /// Hazards of transactions that are not live, by gtrid and branch.
   std::map<std::pair<std::string, std::uint16_t>, HazardFound> hazards;
   bool operator==(const LogState&) const = default;
 };
+
+/// Bound on LogState::instances, by the 12 bytes that each takes in a checkpoint: more than 87,000 starts.
+inline constexpr std::size_t kInstanceBytesMax = 1U << 20;
 
 enum class LogCondition : std::uint8_t {
   accepting,
@@ -153,6 +189,8 @@ class DecisionLog {
   virtual void append(LogRecord record, std::function<void()> on_durable = nullptr) = 0;
 
   virtual LogCondition condition() const = 0;
+  /// Every record up to this sequence is durable. Counted from 1 in a new log, without gaps, over all starts. Cheap.
+  virtual std::uint64_t durable_sequence() const = 0;
   virtual LogStats stats() const = 0;
 };
 

@@ -13,6 +13,10 @@ constexpr std::size_t kMagicAndVersionBytes = 12;
 constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kHeadBytes = kMagicAndVersionBytes + 5 * 8;
 
+// What is said of a key.
+constexpr std::uint8_t kContradicted = 1;
+constexpr std::uint8_t kRolledBack = 2;
+
 void put_live(std::string& out, const ports::LiveDecision& live) {
   put_decision(out, live.decision);
   base::put_int(out, static_cast<std::uint16_t>(live.settled.size()));
@@ -24,7 +28,7 @@ void put_live(std::string& out, const ports::LiveDecision& live) {
 }
 
 bool take_live(base::Reader& in, std::uint32_t version, ports::LiveDecision& live) {
-  if (!take_decision(in, live.decision)) return false;
+  if (!take_decision(in, version, live.decision)) return false;
   const auto settled = in.take_int<std::uint16_t>();
   for (std::uint16_t i = 0; i < settled && in.ok(); ++i) live.settled.insert(in.take_int<std::uint16_t>());
   const auto hazards = in.take_int<std::uint16_t>();
@@ -45,7 +49,10 @@ void put_key(std::string& out, const ports::KeptKey& key) {
   base::put_int(out, key.request_fingerprint);
   base::put_int(out, key.decided_at_ms);
   put_names(out, key.participants);
-  base::put_int(out, static_cast<std::uint8_t>(key.contradicted));
+  base::put_int(
+      out, static_cast<std::uint8_t>((key.contradicted ? kContradicted : 0) | (key.rolled_back ? kRolledBack : 0)));
+  if (key.rolled_back) put_cause(out, key.cause);
+  base::put_int(out, key.order);
 }
 
 bool take_key(base::Reader& in, std::uint32_t version, ports::KeptKey& key) {
@@ -54,7 +61,12 @@ bool take_key(base::Reader& in, std::uint32_t version, ports::KeptKey& key) {
   key.request_fingerprint = in.take_int<std::uint64_t>();
   key.decided_at_ms = in.take_int<std::int64_t>();
   if (!take_names(in, key.participants)) return false;
-  key.contradicted = version >= 2 && in.take_int<std::uint8_t>() != 0;
+  const auto flags = version >= 2 ? in.take_int<std::uint8_t>() : std::uint8_t{0};
+  if (flags > (version >= 3 ? kContradicted | kRolledBack : kContradicted)) return false;
+  key.contradicted = (flags & kContradicted) != 0;
+  key.rolled_back = (flags & kRolledBack) != 0;
+  if (key.rolled_back && !take_cause(in, key.cause)) return false;
+  if (version >= 3) key.order = in.take_int<std::uint64_t>();
   return in.ok();
 }
 
@@ -63,6 +75,11 @@ bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
   const auto epoch = in.take_int<std::uint32_t>();
   const auto first_epoch = in.take_int<std::uint32_t>();
   into.restore(std::move(coordinator), epoch, first_epoch);
+  const auto instance_count = version >= 3 ? in.take_int<std::uint32_t>() : 0;
+  for (std::uint32_t i = 0; i < instance_count && in.ok(); ++i) {
+    const auto instance = in.take_int<std::uint64_t>();
+    into.restore(instance, in.take_int<std::uint32_t>());
+  }
   const auto live_count = in.take_int<std::uint64_t>();
   for (std::uint64_t i = 0; i < live_count && in.ok(); ++i) {
     ports::LiveDecision live;
@@ -98,9 +115,14 @@ std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& st
   base::put_string(out, state.state().coordinator);
   base::put_int(out, state.state().epoch);
   base::put_int(out, state.state().first_epoch);
+  base::put_int(out, static_cast<std::uint32_t>(state.instance_order().size()));
+  for (const auto instance : state.instance_order()) {
+    base::put_int(out, instance);
+    base::put_int(out, state.state().instances.at(instance));
+  }
   base::put_int(out, static_cast<std::uint64_t>(state.state().live.size()));
   for (const auto& [gtrid, live] : state.state().live) put_live(out, live);
-  base::put_int(out, static_cast<std::uint64_t>(state.key_order().size()));
+  base::put_int(out, static_cast<std::uint64_t>(state.state().kept_keys.size()));
   for (const auto& key : state.key_order()) put_key(out, state.state().kept_keys.at(key));
   base::put_int(out, static_cast<std::uint64_t>(state.state().hazards.size()));
   for (const auto& [place, hazard] : state.state().hazards) put_hazard(out, hazard);

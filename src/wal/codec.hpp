@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "assent/result.hpp"
 #include "base/bytes.hpp"
@@ -16,14 +18,17 @@ namespace assent::wal {
 /// Appends one record to `out`, which is left as it was when the record is over a bound (Errc::invalid_argument).
 Status encode_record(const ports::LogRecord& record, std::string& out);
 
-/// Takes a batch's payload apart, calling `each` in order. False when the bytes are not exactly `count` records; those
-/// before the fault have been given by then.
-bool decode_records(std::string_view payload, std::uint32_t count, const std::function<void(ports::LogRecord&&)>& each);
+/// Takes a batch's payload apart, calling `each` in order. False when the bytes are not exactly `count` records of this
+/// version of the format; those before the fault have been given by then.
+bool decode_records(std::string_view payload, std::uint32_t version, std::uint32_t count,
+                    const std::function<void(ports::LogRecord&&)>& each);
 
 // The parts that checkpoints share. A take_ function gives false when the reader ran short or a value is impossible.
 
 void put_decision(std::string& out, const ports::CommitDecision& decision);
-bool take_decision(base::Reader& in, ports::CommitDecision& decision);
+bool take_decision(base::Reader& in, std::uint32_t version, ports::CommitDecision& decision);
+void put_cause(std::string& out, const std::optional<Cause>& cause);
+bool take_cause(base::Reader& in, std::optional<Cause>& cause);
 void put_hazard(std::string& out, const ports::HazardFound& hazard);
 bool take_hazard(base::Reader& in, ports::HazardFound& hazard);
 void put_names(std::string& out, const std::vector<std::string>& names);

@@ -9,7 +9,8 @@ namespace assent::wal {
 namespace {
 
 constexpr std::uint64_t kSegmentMagic = 0x314745534C415741;  // "AWALSEG1"
-constexpr std::uint32_t kBlockMagic = 0x4B4C4241;            // "ABLK"
+constexpr std::uint32_t kBlockMagic = 0x334B4C42;            // "BLK3"
+constexpr std::uint32_t kBlockMagicBefore3 = 0x4B4C4241;     // "ABLK"
 constexpr std::size_t kChecksumBytes = sizeof(std::uint64_t);
 
 /// The numbers in front of everything else, so that a reader of any version finds them.
@@ -25,7 +26,7 @@ std::uint64_t checksum(std::string_view bytes, std::uint64_t log_id, std::uint64
 std::string encode_segment_header(const SegmentHeader& header) {
   std::string out;
   base::put_int(out, kSegmentMagic);
-  base::put_int(out, kFormatVersion);
+  base::put_int(out, header.version);
   base::put_int(out, std::uint32_t{0});
   base::put_int(out, header.log_id);
   base::put_int(out, header.number);
@@ -48,6 +49,7 @@ Result<SegmentHeader> decode_segment_header(std::string_view bytes) {
   }
   reader.take_int<std::uint32_t>();
   SegmentHeader header;
+  header.version = version;
   header.log_id = reader.take_int<std::uint64_t>();
   header.number = reader.take_int<std::uint64_t>();
   header.bytes = reader.take_int<std::uint64_t>();
@@ -67,7 +69,7 @@ void finish_block(Block block, std::uint64_t offset, std::string& bytes) {
   ASSENT_CHECK(bytes.size() >= kBlockHeaderBytes && bytes.size() <= kBatchBytesMax);
   block.payload_bytes = static_cast<std::uint32_t>(bytes.size() - kBlockHeaderBytes);
   std::string header;
-  base::put_int(header, kBlockMagic);
+  base::put_int(header, block.version < 3 ? kBlockMagicBefore3 : kBlockMagic);
   base::put_int(header, static_cast<std::uint32_t>(block.kind));
   base::put_int(header, block.log_id);
   base::put_int(header, block.segment);
@@ -90,9 +92,11 @@ std::optional<Block> parse_block(std::string_view segment, std::uint64_t offset,
   const auto here = segment.substr(offset);
   base::Reader reader(here);
   const auto sum = reader.take_int<std::uint64_t>();
-  if (reader.take_int<std::uint32_t>() != kBlockMagic) return std::nullopt;
+  const auto magic = reader.take_int<std::uint32_t>();
+  if (magic != kBlockMagic && magic != kBlockMagicBefore3) return std::nullopt;
   const auto kind = reader.take_int<std::uint32_t>();
   Block block;
+  block.version = magic == kBlockMagic ? 3 : 2;
   block.log_id = reader.take_int<std::uint64_t>();
   block.segment = reader.take_int<std::uint64_t>();
   block.first_sequence = reader.take_int<std::uint64_t>();

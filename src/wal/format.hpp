@@ -13,8 +13,9 @@ namespace assent::wal {
 // The bytes of a segment. FORMAT.md beside this file is the specification: what is assumed of the hardware, the layout,
 // and how a torn tail is told from damage. All of this is pure.
 
-/// Written; older ones are read. 2 brought records 7 and 8, and open hazards in checkpoints.
-inline constexpr std::uint32_t kFormatVersion = 2;
+/// Written; older ones are read. 2 brought records 7 and 8, and open hazards in checkpoints; 3 brought record 15, and
+/// instances, identities and the order of the keys.
+inline constexpr std::uint32_t kFormatVersion = 3;
 
 /// What a power cut leaves either old or new, and where blocks start: no write touches a sector of a durable batch.
 inline constexpr std::uint64_t kSectorBytes = 512;
@@ -42,6 +43,7 @@ struct SegmentHeader {
   std::uint64_t log_id = 0;
   std::uint64_t number = 0;  ///< Counted from 1, as in the file's name.
   std::uint64_t bytes = 0;   ///< Of the whole file, from its creation on.
+  std::uint32_t version = kFormatVersion;
 };
 
 /// One sector.
@@ -72,6 +74,7 @@ struct Block {
   std::uint64_t durable_through = 0;  ///< Every record up to this sequence was durable before this was written.
   std::uint32_t records = 0;
   std::uint32_t payload_bytes = 0;
+  std::uint32_t version = kFormatVersion;  ///< Of the format of its records: 2 stands for 1 as well.
 
   std::uint64_t bytes_on_disk() const { return round_up_to_sector(kBlockHeaderBytes + payload_bytes); }
 };

@@ -64,6 +64,7 @@ class Scanner {
     }
     if (scan_.presence != Scan::Presence::present) return std::move(scan_);
     if (auto read = read_segments(); !read) return std::move(read).error();
+    scan_.state.reached(scan_.next_sequence - 1);
     return std::move(scan_);
   }
 
@@ -245,17 +246,18 @@ class Scanner {
   bool apply(const Block& block, const std::string& bytes, std::uint64_t offset, FileSummary& summary) {
     std::uint64_t sequence = block.first_sequence;
     const std::string name = segment_name(block.segment);
-    const bool whole = block.records > 0 &&
-                       decode_records(payload_of(block, bytes, offset), block.records, [&](ports::LogRecord&& record) {
-                         const bool applies = sequence > scan_.checkpoint.covers_through;
-                         if (applies && visit_) scan_.state.apply(record);
-                         if (visit_) {
-                           visit_({sequence, name, offset, false, std::move(record)});
-                         } else if (applies) {
-                           scan_.state.apply(std::move(record));
-                         }
-                         ++sequence;
-                       });
+    const bool whole =
+        block.records > 0 &&
+        decode_records(payload_of(block, bytes, offset), block.version, block.records, [&](ports::LogRecord&& record) {
+          const bool applies = sequence > scan_.checkpoint.covers_through;
+          if (applies && visit_) scan_.state.apply(record);
+          if (visit_) {
+            visit_({sequence, name, offset, false, std::move(record)});
+          } else if (applies) {
+            scan_.state.apply(std::move(record));
+          }
+          ++sequence;
+        });
     if (!whole) {
       damage(name, offset, "a batch matches its checksum and holds what this program never writes",
              "look for the program that wrote it and start that one; this one neither reads nor repairs it");
@@ -291,7 +293,7 @@ class Scanner {
       const auto block = parse_block(bytes, at, scan_.checkpoint.log_id, number);
       if (block) {
         std::uint64_t sequence = block->first_sequence;
-        decode_records(payload_of(*block, bytes, at), block->records, [&](ports::LogRecord&& record) {
+        decode_records(payload_of(*block, bytes, at), block->version, block->records, [&](ports::LogRecord&& record) {
           visit_({sequence++, segment_name(number), at, true, std::move(record)});
         });
       }

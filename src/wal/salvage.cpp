@@ -164,11 +164,12 @@ class Salvager {
     if (block.kind != BlockKind::batch) return Ok{};
     if (block.first_sequence > last_sequence_ + 1) miss(last_sequence_ + 1, block.first_sequence - 1);
     std::uint64_t sequence = block.first_sequence;
-    const bool whole = decode_records(payload_of(block, bytes, offset), block.records, [&](ports::LogRecord&& record) {
-      if (sequence > covered_through_) apply(std::move(record), sequence <= last_sequence_, name, offset);
-      last_sequence_ = std::max(last_sequence_, sequence);
-      ++sequence;
-    });
+    const bool whole =
+        decode_records(payload_of(block, bytes, offset), block.version, block.records, [&](ports::LogRecord&& record) {
+          if (sequence > covered_through_) apply(std::move(record), sequence <= last_sequence_, name, offset);
+          last_sequence_ = std::max(last_sequence_, sequence);
+          ++sequence;
+        });
     if (whole) return Ok{};
     return Error{Errc::log_corrupt,
                  "in the decision log " + path_in(directory_, name) + " at byte " + std::to_string(offset) +
@@ -180,6 +181,7 @@ class Salvager {
   void apply(ports::LogRecord&& record, bool again, const std::string& name, std::uint64_t offset) {
     if (const auto* epoch = std::get_if<ports::EpochStarted>(&record)) {
       see_epoch(epoch->coordinator, epoch->epoch);
+      out_.state.restore(epoch->instance, epoch->epoch);
       return;
     }
     // What an operator had done says nothing of what was decided.
@@ -197,6 +199,8 @@ class Salvager {
       out_.decided_and_unknown.erase(gtrid);
     } else if (again) {
       return;
+    } else if (is_any<ports::KeyRolledBack>(record)) {
+      // Nothing of it was decided.
     } else if (is_any<ports::HazardFound, ports::HazardAcknowledged>(record)) {
       // Of one that is not live it may be of a rollback that somebody contradicted: it stays an open hazard.
     } else if (!is_live && !over_.contains(gtrid)) {
@@ -220,6 +224,7 @@ class Salvager {
     const auto epoch = highest + kEpochsPassed;
     out_.state.start(log_id_);
     out_.state.restore(read.coordinator.empty() ? coordinator_ : std::string(read.coordinator), epoch, epoch + 1);
+    out_.state.reached(std::max(last_sequence_, durable_through_));
     return Ok{};
   }
 

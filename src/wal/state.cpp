@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace assent::wal {
+namespace {
+
+constexpr std::size_t kInstanceBytes = sizeof(std::uint64_t) + sizeof(std::uint32_t);
+
+}  // namespace
 
 void StateBuilder::restore(std::string coordinator, std::uint32_t epoch, std::uint32_t first_epoch) {
   state_.coordinator = std::move(coordinator);
@@ -21,15 +26,39 @@ void StateBuilder::restore(ports::HazardFound hazard) {
   state_.hazards.insert_or_assign(std::move(place), std::move(hazard));
 }
 
+void StateBuilder::restore(std::uint64_t instance, std::uint32_t epoch) {
+  if (instance == 0) return;
+  const auto [place, added] = state_.instances.insert_or_assign(instance, epoch);
+  if (!added) return;
+  instance_order_.push_back(instance);
+  if (instance_order_.size() * kInstanceBytes <= ports::kInstanceBytesMax) return;
+  state_.instances.erase(instance_order_.front());
+  instance_order_.pop_front();
+}
+
 void StateBuilder::keep(ports::KeptKey key) {
+  if (const auto before = state_.kept_keys.find(key.key); before != state_.kept_keys.end()) forget(before);
+  if (key.order == 0) key.order = last_order_ + 1;
+  last_order_ = std::max(last_order_, key.order);
+  auto& order = order_of(key);
+  order.emplace(key.order, key.key);
   auto name = key.key;
-  const auto [place, added] = state_.kept_keys.insert_or_assign(name, std::move(key));
-  if (!added) key_order_.erase(std::find(key_order_.begin(), key_order_.end(), name));
-  key_order_.push_back(std::move(name));
-  while (key_order_.size() > kept_keys_max_) {
-    state_.kept_keys.erase(key_order_.front());
-    key_order_.pop_front();
+  state_.kept_keys.emplace(std::move(name), std::move(key));
+  while (order.size() > kept_keys_max_) forget(state_.kept_keys.find(order.begin()->second));
+}
+
+void StateBuilder::forget(Keys::iterator key) {
+  order_of(key->second).erase(key->second.order);
+  state_.kept_keys.erase(key);
+}
+
+std::vector<std::string> StateBuilder::key_order() const {
+  std::vector<std::string> keys;
+  keys.reserve(state_.kept_keys.size());
+  for (const auto* order : {&key_order_, &rolled_back_order_}) {
+    for (const auto& [place, key] : *order) keys.push_back(key);
   }
+  return keys;
 }
 
 void StateBuilder::apply(ports::LogRecord&& record) {
@@ -44,7 +73,8 @@ void StateBuilder::on(ports::CommitDecision record) {
   const auto [place, added] = state_.live.try_emplace(record.gtrid);
   if (!added) return;
   if (!record.idempotency_key.empty()) {
-    keep({record.idempotency_key, record.gtrid, record.request_fingerprint, record.decided_at_ms, record.participants});
+    keep({record.idempotency_key, record.gtrid, record.request_fingerprint, record.decided_at_ms, record.participants,
+          false, false, std::nullopt, 0});
   }
   place->second.decision = std::move(record);
 }
@@ -92,7 +122,9 @@ void StateBuilder::on(ports::HazardFound record) {
 }
 
 void StateBuilder::on(const ports::EpochStarted& record) {
-  restore(record.coordinator, record.epoch, state_.first_epoch == 0 ? record.epoch : state_.first_epoch);
+  const bool begins = state_.first_epoch == 0 || record.log_lost;
+  restore(record.coordinator, record.epoch, begins ? record.epoch : state_.first_epoch);
+  restore(record.instance, record.epoch);
 }
 
 void StateBuilder::on(const ports::TransactionRolledBack& record) {
@@ -100,11 +132,22 @@ void StateBuilder::on(const ports::TransactionRolledBack& record) {
   if (found == state_.live.end()) return;
   const auto& key = found->second.decision.idempotency_key;
   const auto kept = state_.kept_keys.find(key);
-  if (!contradict(found->second) && kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid) {
-    key_order_.erase(std::find(key_order_.begin(), key_order_.end(), key));
-    state_.kept_keys.erase(kept);
-  }
+  const bool is_its_own =
+      kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid && !kept->second.rolled_back;
+  if (!contradict(found->second) && is_its_own) forget(kept);
   state_.live.erase(found);
+}
+
+// A transaction that committed, or may have, keeps its key: only its own rollback takes it over.
+void StateBuilder::on(ports::KeyRolledBack record) {
+  const auto kept = state_.kept_keys.find(record.idempotency_key);
+  if (record.idempotency_key.empty()) return;
+  if (kept != state_.kept_keys.end()) {
+    const auto& other = kept->second;
+    if (!other.rolled_back && (other.gtrid != record.gtrid || other.contradicted)) return;
+  }
+  keep({std::move(record.idempotency_key), std::move(record.gtrid), record.request_fingerprint,
+        record.rolled_back_at_ms, std::move(record.participants), false, true, std::move(record.cause), 0});
 }
 
 }  // namespace assent::wal

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "ports/decision_log.hpp"
 
@@ -13,7 +15,8 @@ namespace assent::wal {
 /// live is of no effect, but for hazards.
 class StateBuilder {
  public:
-  /// Idempotency keys beyond `kept_keys_max` go, the one decided first in the log first; clocks have no say in it.
+  /// Idempotency keys beyond `kept_keys_max` go, the one decided first in the log first; clocks have no say in it. As
+  /// many of transactions that were rolled back are kept beside them.
   explicit StateBuilder(std::uint32_t kept_keys_max) : kept_keys_max_(kept_keys_max) {}
 
   void start(std::uint64_t log_id) { state_.log_id = log_id; }
@@ -21,15 +24,19 @@ class StateBuilder {
   void restore(ports::LiveDecision live);
   /// Of a transaction that is not live.
   void restore(ports::HazardFound hazard);
-  /// Keys come in the order in which they were decided.
+  /// A key that has no order comes behind all others.
   void keep(ports::KeptKey key);
+  void restore(std::uint64_t instance, std::uint32_t epoch);
+  void reached(std::uint64_t sequence) { state_.last_sequence = sequence; }
 
   void apply(ports::LogRecord&& record);
   void apply(const ports::LogRecord& record);
 
   const ports::LogState& state() const { return state_; }
-  /// The kept keys, first decided first.
-  const std::deque<std::string>& key_order() const { return key_order_; }
+  /// The kept keys, first decided first; those that were rolled back behind the others.
+  std::vector<std::string> key_order() const;
+  /// Every instance, the first one first.
+  const std::deque<std::uint64_t>& instance_order() const { return instance_order_; }
 
  private:
   void on(ports::CommitDecision record);
@@ -40,11 +47,20 @@ class StateBuilder {
   void on(const ports::TransactionRolledBack& record);
   void on(const ports::HazardAcknowledged& record);
   void on(const ports::OperatorAct&) {}
+  void on(ports::KeyRolledBack record);
   bool contradict(const ports::LiveDecision& ended);
+  using Keys = std::map<std::string, ports::KeptKey>;
+  using Order = std::map<std::uint64_t, std::string>;
+  Order& order_of(const ports::KeptKey& key) { return key.rolled_back ? rolled_back_order_ : key_order_; }
+  void forget(Keys::iterator key);
 
   std::uint32_t kept_keys_max_;
   ports::LogState state_;
-  std::deque<std::string> key_order_;
+  // Apart, so that failures never push out what must not run twice.
+  Order key_order_;
+  Order rolled_back_order_;
+  std::uint64_t last_order_ = 0;
+  std::deque<std::uint64_t> instance_order_;
 };
 
 }  // namespace assent::wal

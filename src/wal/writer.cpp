@@ -46,6 +46,7 @@ WriterLog::WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, s
       current_(std::move(ready.current)),
       offset_(setup_.offset),
       next_sequence_(setup_.next_sequence),
+      durable_sequence_(next_sequence_ - 1),
       keeper_(
           disk,
           [this] {
@@ -289,6 +290,7 @@ bool WriterLog::make_durable(Group& group) {
   ASSENT_FAILPOINT(log_block_durable, "batch");
   offset_ += group.bytes.size();
   next_sequence_ += records;
+  durable_sequence_.store(next_sequence_ - 1, std::memory_order_release);
   mark_due_ = true;
   keeper_.take_over(group.records, next_sequence_ - 1);
   const auto ended = base::SteadyClock::now();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -64,6 +65,7 @@ class WriterLog final : public ports::DecisionLog {
   void append_forced(ports::LogRecord record, ports::Done<Status> done) override;
   void append(ports::LogRecord record, std::function<void()> on_durable = nullptr) override;
   ports::LogCondition condition() const override;
+  std::uint64_t durable_sequence() const override { return durable_sequence_.load(std::memory_order_acquire); }
   ports::LogStats stats() const override;
 
   /// Returns when all that was appended before is durable and called back, or the log is poisoned.
@@ -162,6 +164,7 @@ class WriterLog final : public ports::DecisionLog {
   SegmentFile current_;
   std::uint64_t offset_;
   std::uint64_t next_sequence_;
+  std::atomic<std::uint64_t> durable_sequence_;  ///< Read by anybody.
   bool mark_due_ = false;
 
   Keeper keeper_;

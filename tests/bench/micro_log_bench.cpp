@@ -81,7 +81,8 @@ void decode_decision(benchmark::State& state) {
   if (!wal::encode_record(decision_like(1), bytes)) state.SkipWithError("it does not encode");
   const auto before = allocations();
   for (auto _ : state) {
-    const bool whole = wal::decode_records(bytes, 1, [](ports::LogRecord record) { benchmark::DoNotOptimize(record); });
+    const bool whole = wal::decode_records(bytes, wal::kFormatVersion, 1,
+                                           [](ports::LogRecord record) { benchmark::DoNotOptimize(record); });
     if (!whole) state.SkipWithError("it does not decode");
   }
   state.counters["allocations"] =

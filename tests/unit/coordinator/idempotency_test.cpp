@@ -139,6 +139,37 @@ TEST(Idempotency, CommittedKeysComeBackFromTheLog) {
   EXPECT_TRUE(std::holds_alternative<Error>(index.claim("done", 8, kNobody)));
 }
 
+TEST(Idempotency, KeysComeBackInTheOrderOfTheLogWhateverTheClockSaid) {
+  ports::LogState state;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    const auto key = "k" + std::to_string(i);
+    auto& kept = state.kept_keys[key];
+    kept = {key, "g" + std::to_string(i), i, 1'000 - static_cast<std::int64_t>(i), {"stock"}};
+    kept.order = i;
+  }
+  IdempotencyIndex index(2);
+  index.restore(state);
+  EXPECT_FALSE(index.find("k1")) << "the first one goes first, though its clock was ahead";
+  EXPECT_TRUE(index.find("k2"));
+  EXPECT_TRUE(index.find("k3"));
+}
+
+TEST(Idempotency, ARollbackThatTheLogKeptIsAnsweredAsBefore) {
+  ports::LogState state;
+  state.kept_keys["k"] = {
+      "k", "g1", 7, 100, {"stock", "bank"}, false, true, Cause{"bank", 1, 1213, "40001", "deadlock", true}};
+  IdempotencyIndex index(10);
+  index.restore(state);
+  const auto result = index.find("k");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->outcome, Outcome::rolled_back);
+  EXPECT_TRUE(result->settled);
+  ASSERT_TRUE(result->cause);
+  EXPECT_EQ(result->cause->message, "deadlock");
+  EXPECT_TRUE(result->cause->retryable);
+  EXPECT_EQ(result->branches.at(1).state, BranchState::rolled_back);
+}
+
 Transaction transfer(Value amount) {
   Transaction transaction;
   Statement statement{"UPDATE accounts SET balance = balance - ?", {std::move(amount)}, AffectedRange{1, 1}};

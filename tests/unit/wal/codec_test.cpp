@@ -19,6 +19,10 @@ std::vector<ports::LogRecord> one_of_each() {
   three_phase.label = std::string("zero\0inside", 11);
   three_phase.decided_at_ms = -1;
   three_phase.request_fingerprint = std::numeric_limits<std::uint64_t>::max();
+  auto known = three_phase;
+  known.gtrid = gtrid(8);
+  known.identities = {1, 0};
+  known.acceptor_identities = {0, std::numeric_limits<std::uint64_t>::max()};
   return {decision(1),
           three_phase,
           ports::CommitDecision{},
@@ -28,7 +32,12 @@ std::vector<ports::LogRecord> one_of_each() {
           ports::EpochStarted{"shop1", 42, 1'700'000'000'000},
           ports::TransactionRolledBack{gtrid(3)},
           ports::HazardAcknowledged{gtrid(2), 2, "ada (root, pid 7) on db1", "repaired by hand", 100},
-          ports::OperatorAct{"choose_commit", gtrid(4), 0, "ada", "paid, ticket 4711", 101}};
+          ports::OperatorAct{"choose_commit", gtrid(4), 0, "ada", "paid, ticket 4711", 101},
+          ports::EpochStarted{"shop1", 43, 1'700'000'000'001, 0xfedcba9876543210, true},
+          known,
+          ports::KeyRolledBack{
+              "order-1", gtrid(5), 77, {"orders"}, Cause{"orders", 2, 1213, "40001", "deadlock", true}, 102},
+          ports::KeyRolledBack{"order-2", gtrid(6), 78, {"orders", "stock"}, std::nullopt, 103}};
 }
 
 TEST(Codec, EveryRecordComesBackAsItWas) {
@@ -36,7 +45,7 @@ TEST(Codec, EveryRecordComesBackAsItWas) {
   std::string bytes;
   for (const auto& record : records) ASSERT_TRUE(encode_record(record, bytes));
   std::vector<ports::LogRecord> back;
-  ASSERT_TRUE(decode_records(bytes, static_cast<std::uint32_t>(records.size()),
+  ASSERT_TRUE(decode_records(bytes, kFormatVersion, static_cast<std::uint32_t>(records.size()),
                              [&](ports::LogRecord record) { back.push_back(std::move(record)); }));
   EXPECT_EQ(back, records);
 }
@@ -46,10 +55,10 @@ TEST(Codec, NoPrefixOfARecordIsOne) {
     std::string bytes;
     ASSERT_TRUE(encode_record(record, bytes));
     for (std::size_t size = 0; size < bytes.size(); ++size) {
-      EXPECT_FALSE(decode_records(std::string_view(bytes).substr(0, size), 1, [](ports::LogRecord) {}));
+      EXPECT_FALSE(decode_records(std::string_view(bytes).substr(0, size), kFormatVersion, 1, [](ports::LogRecord) {}));
     }
-    EXPECT_FALSE(decode_records(bytes + "x", 1, [](ports::LogRecord) {}));
-    EXPECT_FALSE(decode_records(bytes, 2, [](ports::LogRecord) {}));
+    EXPECT_FALSE(decode_records(bytes + "x", kFormatVersion, 1, [](ports::LogRecord) {}));
+    EXPECT_FALSE(decode_records(bytes, kFormatVersion, 2, [](ports::LogRecord) {}));
   }
 }
 
@@ -58,10 +67,10 @@ TEST(Codec, UnknownKindsAndImpossibleValuesAreNotTaken) {
   ASSERT_TRUE(encode_record(decision(1), bytes));
   std::string unknown = bytes;
   unknown[0] = 9;
-  EXPECT_FALSE(decode_records(unknown, 1, [](ports::LogRecord) {}));
+  EXPECT_FALSE(decode_records(unknown, kFormatVersion, 1, [](ports::LogRecord) {}));
   std::string protocol = bytes;
   protocol[5 + 4 + decision(1).gtrid.size()] = 4;
-  EXPECT_FALSE(decode_records(protocol, 1, [](ports::LogRecord) {}));
+  EXPECT_FALSE(decode_records(protocol, kFormatVersion, 1, [](ports::LogRecord) {}));
 }
 
 TEST(Codec, WhatIsOverABoundIsRefusedAndLeavesNothingBehind) {
@@ -77,6 +86,39 @@ TEST(Codec, WhatIsOverABoundIsRefusedAndLeavesNothingBehind) {
   wide.acceptors.resize(65);
   EXPECT_FALSE(encode_record(wide, bytes));
   EXPECT_EQ(bytes, "before");
+}
+
+TEST(Codec, ACausesMessageIsCutBetweenCharacters) {
+  ports::KeyRolledBack record{"k", gtrid(1), 1, {"orders"}, Cause{}, 2};
+  record.cause->message = std::string(ports::kKeptCauseBytesMax - 1, 'x') + "\xc3\xa4 and more";
+  std::string bytes;
+  ASSERT_TRUE(encode_record(record, bytes));
+  ASSERT_TRUE(decode_records(bytes, kFormatVersion, 1, [](ports::LogRecord back) {
+    EXPECT_EQ(std::get<ports::KeyRolledBack>(back).cause->message, std::string(ports::kKeptCauseBytesMax - 1, 'x'));
+  }));
+}
+
+// As format 2 wrote them, byte for byte.
+TEST(Codec, RecordsOfFormatTwoAreRead) {
+  std::string epoch, decided;
+  base::put_int(epoch, std::uint8_t{5});
+  base::put_string(epoch, std::string("\5\0\0\0shop1\7\0\0\0\1\0\0\0\0\0\0\0", 21));
+  std::string body;
+  base::put_string(body, gtrid(1));
+  base::put_int(body, std::uint8_t{2});
+  put_names(body, {"orders", "stock"});
+  base::put_string(body, "key-1");
+  base::put_int(body, std::uint64_t{31});
+  base::put_string(body, "xxxxx");
+  base::put_int(body, std::int64_t{1'700'000'000'001});
+  base::put_int(decided, std::uint8_t{1});
+  base::put_string(decided, body);
+  std::vector<ports::LogRecord> back;
+  ASSERT_TRUE(
+      decode_records(epoch + decided, 2, 2, [&](ports::LogRecord record) { back.push_back(std::move(record)); }));
+  EXPECT_EQ(back[0], ports::LogRecord(ports::EpochStarted{"shop1", 7, 1}));
+  EXPECT_EQ(back[1], ports::LogRecord(decision(1)));
+  EXPECT_FALSE(decode_records(epoch, 3, 1, [](ports::LogRecord) {})) << "it would have an instance";
 }
 
 StateBuilder some_state() {

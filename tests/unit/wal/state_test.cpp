@@ -24,7 +24,7 @@ TEST(State, ARollbackInThreePhasesTakesItsKeyBack) {
   state.apply(ports::TransactionRolledBack{gtrid(1)});
   EXPECT_EQ(state.state().live.size(), 1U);
   EXPECT_FALSE(state.state().kept_keys.contains("key-1"));
-  EXPECT_EQ(state.key_order(), (std::deque<std::string>{"key-2"}));
+  EXPECT_EQ(state.key_order(), (std::vector<std::string>{"key-2"}));
   // The same key of a later transaction is not its own.
   auto again = decision(3);
   again.idempotency_key = "key-2";
@@ -118,7 +118,7 @@ TEST(State, TheKeyDecidedFirstGoesFirstWhateverTheClockSaid) {
     record.decided_at_ms = -static_cast<std::int64_t>(i);
     state.apply(record);
   }
-  EXPECT_EQ(state.key_order(), (std::deque<std::string>{"key-3", "key-4", "key-5"}));
+  EXPECT_EQ(state.key_order(), (std::vector<std::string>{"key-3", "key-4", "key-5"}));
   EXPECT_EQ(state.state().kept_keys.size(), 3U);
 }
 
@@ -129,7 +129,7 @@ TEST(State, AKeyDecidedAgainIsKeptOnceAsTheNewest) {
   auto again = decision(3);
   again.idempotency_key = "key-1";
   state.apply(again);
-  EXPECT_EQ(state.key_order(), (std::deque<std::string>{"key-2", "key-1"}));
+  EXPECT_EQ(state.key_order(), (std::vector<std::string>{"key-2", "key-1"}));
   EXPECT_EQ(state.state().kept_keys.at("key-1").gtrid, gtrid(3));
 }
 
@@ -145,6 +145,68 @@ TEST(State, TheLastEpochCounts) {
   state.apply(ports::EpochStarted{"shop1", 5, 2});
   EXPECT_EQ(state.state().coordinator, "shop1");
   EXPECT_EQ(state.state().epoch, 5U);
+}
+
+TEST(State, EveryInstanceThatWroteIsKnownAndALostLogMovesTheFirstEpoch) {
+  StateBuilder state(0);
+  state.apply(ports::EpochStarted{"shop1", 4, 1, 11});
+  state.apply(ports::EpochStarted{"shop1", 5, 2, 22});
+  EXPECT_EQ(state.state().first_epoch, 4U);
+  state.apply(ports::EpochStarted{"shop1", 9, 3, 33, true});
+  EXPECT_EQ(state.state().first_epoch, 9U) << "abort is presumed for nothing older";
+  EXPECT_EQ(state.state().instances, (std::map<std::uint64_t, std::uint32_t>{{11, 4}, {22, 5}, {33, 9}}));
+}
+
+TEST(State, InstancesAreBoundedInBytesAndTheOldestGo) {
+  StateBuilder state(0);
+  const std::uint64_t more = ports::kInstanceBytesMax / 12 + 10;
+  for (std::uint64_t i = 1; i <= more; ++i)
+    state.apply(ports::EpochStarted{"shop1", static_cast<std::uint32_t>(i), 1, i});
+  EXPECT_EQ(state.state().instances.size(), ports::kInstanceBytesMax / 12);
+  EXPECT_TRUE(state.state().instances.contains(more));
+  EXPECT_FALSE(state.state().instances.contains(10));
+}
+
+ports::KeyRolledBack rolled_back(std::uint64_t number, const std::string& key) {
+  return {key, gtrid(number), number * 31, {"orders"}, Cause{"orders", 0, 1213, "40001", "deadlock", true}, 5};
+}
+
+TEST(State, TheKeyOfARollbackIsKeptWithItsCauseUntilItIsDecided) {
+  StateBuilder state(10);
+  state.apply(rolled_back(1, "a"));
+  const auto& kept = state.state().kept_keys.at("a");
+  EXPECT_TRUE(kept.rolled_back);
+  EXPECT_EQ(kept.cause->message, "deadlock");
+  EXPECT_EQ(kept.gtrid, gtrid(1));
+  auto again = decision(2);
+  again.idempotency_key = "a";
+  state.apply(again);
+  EXPECT_FALSE(state.state().kept_keys.at("a").rolled_back);
+  // What was decided is not taken back by another transaction's rollback.
+  state.apply(rolled_back(3, "a"));
+  EXPECT_EQ(state.state().kept_keys.at("a").gtrid, gtrid(2));
+  EXPECT_FALSE(state.state().kept_keys.at("a").rolled_back);
+}
+
+TEST(State, AnIntentionThatCameToARollbackKeepsItsKeyAsRolledBack) {
+  for (const bool key_first : {true, false}) {
+    StateBuilder state(10);
+    state.apply(decision(1));
+    if (key_first) state.apply(rolled_back(1, "key-1"));
+    state.apply(ports::TransactionRolledBack{gtrid(1)});
+    if (!key_first) state.apply(rolled_back(1, "key-1"));
+    ASSERT_TRUE(state.state().kept_keys.contains("key-1"));
+    EXPECT_TRUE(state.state().kept_keys.at("key-1").rolled_back);
+    EXPECT_TRUE(state.state().live.empty());
+  }
+}
+
+TEST(State, RollbacksNeverPushOutTheKeysOfCommits) {
+  StateBuilder state(2);
+  state.apply(decision(1));
+  state.apply(decision(2));
+  for (std::uint64_t i = 3; i < 9; ++i) state.apply(rolled_back(i, "r" + std::to_string(i)));
+  EXPECT_EQ(state.key_order(), (std::vector<std::string>{"key-1", "key-2", "r7", "r8"}));
 }
 
 }  // namespace
