@@ -86,6 +86,9 @@ int run(int argc, char** argv) {
     ("crashes", po::value(&sizes.two.crashes)->value_name("N"), "2pc: of the coordinator, 0 to 3; 2 unless given")
     ("acceptors", po::value(&sizes.three.acceptors)->value_name("N"), "3pc: 1 to 4; 3 unless given")
     ("rivals", po::value(&sizes.three.rivals)->value_name("N"), "3pc: 0 to 3, beside the coordinator; 2 unless given")
+    ("processes", po::value(&sizes.log.processes)->value_name("N"), "log: 1 to 4; 2 unless given")
+    ("hands", po::value(&sizes.log.hands)->value_name("N"), "log: copies and losses, 0 to 3; 1 unless given")
+    ("log-lost", po::value(&sizes.log.log_lost)->value_name("0|1"), "log: whether an operator may say so; 1 unless given")
     ("states-max", po::value(&setup.states_max)->default_value(60'000'000)->value_name("N"), "the bound on states, 40 to 100 bytes each");
   // clang-format on
   po::variables_map given;
@@ -100,9 +103,10 @@ int run(int argc, char** argv) {
       sizes.three.rivals > 3 || sizes.two.crashes > 3) {
     throw po::error("a world has 1 to 4 branches, 1 to 4 acceptors, at most 3 rivals and at most 3 crashes");
   }
-  if (!protocol.empty() && protocol != "2pc" && protocol != "3pc") throw po::error("the protocol is 2pc or 3pc");
-  const bool sized =
-      given.count("branches") + given.count("crashes") + given.count("acceptors") + given.count("rivals");
+  if (!protocol.empty() && protocol != "2pc" && protocol != "3pc" && protocol != "log")
+    throw po::error("the protocol is 2pc or 3pc");
+  const bool sized = given.count("branches") + given.count("crashes") + given.count("acceptors") +
+                     given.count("rivals") + given.count("processes") + given.count("hands") + given.count("log-lost");
   if (sized && protocol.empty() && given.count("without") == 0) throw po::error("a size needs --protocol or --without");
   Worlds worlds;
   if (given.count("without") > 0) {
@@ -112,6 +116,8 @@ int run(int argc, char** argv) {
     worlds.push_back(make_world(Family::two_phase, sizes));
   } else if (protocol == "3pc") {
     worlds.push_back(make_world(Family::three_phase, sizes));
+  } else if (protocol == "log") {
+    worlds.push_back(make_world(Family::log, sizes));
   } else {
     worlds = given.count("large") > 0 ? large_worlds() : quick_worlds();
   }

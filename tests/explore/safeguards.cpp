@@ -24,6 +24,18 @@ constexpr SafeguardEntry kSafeguards[] = {
     {Safeguard::epoch_closed, "epoch_closed", Family::three_phase},
     {Safeguard::own_ballots, "own_ballots", Family::three_phase},
     {Safeguard::all_prepared, "all_prepared", Family::three_phase},
+    {Safeguard::log_contains, "log_contains", Family::log},
+    {Safeguard::sequence_test, "sequence_test", Family::log},
+    {Safeguard::later_enrolments, "later_enrolments", Family::log},
+    {Safeguard::silence_watched, "silence_watched", Family::log},
+    {Safeguard::conditional_claim, "conditional_claim", Family::log},
+    {Safeguard::log_lock, "log_lock", Family::log},
+    {Safeguard::sessions_killed, "sessions_killed", Family::log},
+    {Safeguard::lease, "lease", Family::log},
+    {Safeguard::siblings_read, "siblings_read", Family::log},
+    {Safeguard::lost_is_not_dead, "lost_is_not_dead", Family::log},
+    {Safeguard::lost_presumes_nothing, "lost_presumes_nothing", Family::log},
+    {Safeguard::signs_cover, "signs_cover", Family::log},
     // clang-format on
 };
 

@@ -10,6 +10,7 @@ namespace assent::explore {
 enum class Family : std::uint8_t {
   two_phase,
   three_phase,
+  log,
 };
 
 /// A rule that keeps a protocol right, and can be taken away to see that it does.
@@ -37,6 +38,20 @@ enum class Safeguard : std::uint8_t {
   epoch_closed,    ///< No row goes while the coordinator, of an earlier epoch by then, could still write one.
   own_ballots,     ///< No two recoverers share a ballot.
   all_prepared,    ///< No pre-commit before every branch is prepared.
+
+  // Whose log it is.
+  log_contains,           ///< A log acts only where it contains what the last owner wrote.
+  sequence_test,          ///< It contains that only if it goes as far, not if it is merely of the same origin.
+  later_enrolments,       ///< A process that began without having seen a participant looks before it claims it.
+  silence_watched,        ///< Nobody is displaced before he was silent for the bound.
+  conditional_claim,      ///< A claim takes a row that is still what was judged.
+  log_lock,               ///< Nobody starts in the directory of a living process.
+  sessions_killed,        ///< A claim ends the sessions of the owner before.
+  lease,                  ///< Who was silent for the bound renews its claim before it acts on a decision or tells it.
+  siblings_read,          ///< Nothing is rolled back before the rows of the other branches were read.
+  lost_is_not_dead,       ///< --log-lost displaces nobody who lives.
+  lost_presumes_nothing,  ///< Once a log was called lost, abort is presumed for nothing older.
+  signs_cover,            ///< A decision that somebody was told of stands in an owner row when its log is lost.
 };
 
 struct SafeguardEntry {

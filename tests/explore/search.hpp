@@ -14,7 +14,9 @@ namespace assent::explore {
 struct Packed {
   static constexpr unsigned kBits = 192;
   std::array<std::uint64_t, 3> words{};
-  bool operator==(const Packed&) const = default;
+  bool operator==(const Packed& other) const {
+    return words[0] == other.words[0] && words[1] == other.words[1] && words[2] == other.words[2];
+  }
 };
 
 /// What a world can do next. How to read it is the world's own matter.

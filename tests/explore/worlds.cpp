@@ -6,6 +6,7 @@ std::unique_ptr<World> make_world(Family family, const Sizes& sizes, Safeguard w
   switch (family) {
     case Family::two_phase: return two_phase_world(sizes.two, without);
     case Family::three_phase: return three_phase_world(sizes.three, without);
+    case Family::log: return log_world(sizes.log, without);
   }
   return nullptr;
 }
@@ -16,6 +17,7 @@ Worlds quick_worlds() {
   for (const ThreePhaseSize size : {ThreePhaseSize{2, 2, 1}, {2, 2, 2}, {2, 3, 1}, {3, 3, 1}, {2, 3, 2}}) {
     worlds.push_back(three_phase_world(size));
   }
+  worlds.push_back(log_world({.processes = 2, .hands = 1, .log_lost = false}));
   return worlds;
 }
 
@@ -24,6 +26,8 @@ Worlds large_worlds() {
   worlds.push_back(two_phase_world({4, 3}));
   worlds.push_back(three_phase_world({3, 3, 2}));
   worlds.push_back(three_phase_world({2, 3, 3}));
+  worlds.push_back(log_world({.processes = 2, .hands = 2, .log_lost = true}));
+  worlds.push_back(log_world({.processes = 3, .hands = 1, .log_lost = false}));
   return worlds;
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "log_world.hpp"
 #include "safeguards.hpp"
 #include "search.hpp"
 #include "three_phase_world.hpp"
@@ -14,6 +15,7 @@ namespace assent::explore {
 struct Sizes {
   TwoPhaseSize two;
   ThreePhaseSize three;
+  LogSize log;
 };
 
 std::unique_ptr<World> make_world(Family family, const Sizes& sizes, Safeguard without = Safeguard::none);
