@@ -139,6 +139,14 @@ struct KeptKey {
   bool operator==(const KeptKey&) const = default;
 };
 
+/// One start that wrote a log.
+struct LogStart {
+  std::uint32_t epoch = 0;
+  /// The last record that it wrote: the one before the next start's first, or the log's last.
+  std::uint64_t last_sequence = 0;
+  bool operator==(const LogStart&) const = default;
+};
+
 /// All a coordinator needs of its log to go on where it was cut off.
 struct LogState {
   std::uint64_t log_id = 0;  ///< Made at random when the log was created; tells a replaced log from the one before.
@@ -149,15 +157,19 @@ struct LogState {
   std::uint32_t first_epoch = 0;
   std::map<std::string, LiveDecision> live;  ///< By gtrid.
   std::map<std::string, KeptKey> kept_keys;  ///< By key.
-  /// Every instance that wrote this log, with its epoch; the oldest go when there are more than kInstanceBytesMax.
-  std::map<std::uint64_t, std::uint32_t> instances;
+  /// Every start that wrote this log, by its instance; the oldest go when there are more than kInstanceBytesMax.
+  std::map<std::uint64_t, LogStart> instances;
+  std::uint32_t last_unsigned_epoch = 0;  ///< The last one started by a version that wrote no instance; 0: none.
+  /// Of the last start at which the log before it was called lost (EpochStarted::log_lost); 0: none. What owners of
+  /// epochs below it wrote is given up.
+  std::uint32_t given_up_below = 0;
   std::uint64_t last_sequence = 0;  ///< Of the last record that was read; 0: none.
   /// Hazards of transactions that are not live, by gtrid and branch.
   std::map<std::pair<std::string, std::uint16_t>, HazardFound> hazards;
   bool operator==(const LogState&) const = default;
 };
 
-/// Bound on LogState::instances, by the 12 bytes that each takes in a checkpoint: more than 87,000 starts.
+/// Bound on LogState::instances, by the 20 bytes that each takes in a checkpoint: more than 52,000 starts.
 inline constexpr std::size_t kInstanceBytesMax = 1U << 20;
 
 enum class LogCondition : std::uint8_t {

@@ -78,8 +78,11 @@ bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
   const auto instance_count = version >= 3 ? in.take_int<std::uint32_t>() : 0;
   for (std::uint32_t i = 0; i < instance_count && in.ok(); ++i) {
     const auto instance = in.take_int<std::uint64_t>();
-    into.restore(instance, in.take_int<std::uint32_t>());
+    const auto started = in.take_int<std::uint32_t>();
+    into.restore(instance, {started, in.take_int<std::uint64_t>()});
   }
+  const auto last_unsigned = version >= 3 ? in.take_int<std::uint32_t>() : epoch;
+  into.restore_epochs(last_unsigned, version >= 3 ? in.take_int<std::uint32_t>() : 0);
   const auto live_count = in.take_int<std::uint64_t>();
   for (std::uint64_t i = 0; i < live_count && in.ok(); ++i) {
     ports::LiveDecision live;
@@ -118,8 +121,12 @@ std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& st
   base::put_int(out, static_cast<std::uint32_t>(state.instance_order().size()));
   for (const auto instance : state.instance_order()) {
     base::put_int(out, instance);
-    base::put_int(out, state.state().instances.at(instance));
+    const auto& start = state.state().instances.at(instance);
+    base::put_int(out, start.epoch);
+    base::put_int(out, start.last_sequence);
   }
+  base::put_int(out, state.state().last_unsigned_epoch);
+  base::put_int(out, state.state().given_up_below);
   base::put_int(out, static_cast<std::uint64_t>(state.state().live.size()));
   for (const auto& [gtrid, live] : state.state().live) put_live(out, live);
   base::put_int(out, static_cast<std::uint64_t>(state.state().kept_keys.size()));
@@ -164,6 +171,7 @@ Result<CheckpointHead> decode_checkpoint(std::string_view bytes, StateBuilder& i
   if (head.first_segment == 0 || head.first_sequence == 0 || head.covers_through + 1 < head.first_sequence) {
     return Error{Errc::log_corrupt, "its header contradicts itself"};
   }
+  into.reached(head.covers_through);
   return head;
 }
 

@@ -64,7 +64,6 @@ class Scanner {
     }
     if (scan_.presence != Scan::Presence::present) return std::move(scan_);
     if (auto read = read_segments(); !read) return std::move(read).error();
-    scan_.state.reached(scan_.next_sequence - 1);
     return std::move(scan_);
   }
 

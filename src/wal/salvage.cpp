@@ -151,6 +151,8 @@ class Salvager {
 
   void miss(std::uint64_t first, std::uint64_t last) {
     behind_damage_ = true;
+    // An epoch may be among them.
+    out_.state.forget_writer();
     out_.missing.push_back({first, last, place_.first, place_.second});
   }
 
@@ -166,6 +168,7 @@ class Salvager {
     std::uint64_t sequence = block.first_sequence;
     const bool whole =
         decode_records(payload_of(block, bytes, offset), block.version, block.records, [&](ports::LogRecord&& record) {
+          if (sequence > last_sequence_) out_.state.reached(sequence - 1);
           if (sequence > covered_through_) apply(std::move(record), sequence <= last_sequence_, name, offset);
           last_sequence_ = std::max(last_sequence_, sequence);
           ++sequence;
@@ -181,7 +184,7 @@ class Salvager {
   void apply(ports::LogRecord&& record, bool again, const std::string& name, std::uint64_t offset) {
     if (const auto* epoch = std::get_if<ports::EpochStarted>(&record)) {
       see_epoch(epoch->coordinator, epoch->epoch);
-      out_.state.restore(epoch->instance, epoch->epoch);
+      if (!again) out_.state.apply(std::move(record));
       return;
     }
     // What an operator had done says nothing of what was decided.

@@ -6,7 +6,7 @@
 namespace assent::wal {
 namespace {
 
-constexpr std::size_t kInstanceBytes = sizeof(std::uint64_t) + sizeof(std::uint32_t);
+constexpr std::size_t kInstanceBytes = 2 * sizeof(std::uint64_t) + sizeof(std::uint32_t);
 
 }  // namespace
 
@@ -26,14 +26,21 @@ void StateBuilder::restore(ports::HazardFound hazard) {
   state_.hazards.insert_or_assign(std::move(place), std::move(hazard));
 }
 
-void StateBuilder::restore(std::uint64_t instance, std::uint32_t epoch) {
+void StateBuilder::restore(std::uint64_t instance, ports::LogStart start) {
+  writer_ = nullptr;
   if (instance == 0) return;
-  const auto [place, added] = state_.instances.insert_or_assign(instance, epoch);
+  const auto [place, added] = state_.instances.insert_or_assign(instance, start);
+  writer_ = &place->second;
   if (!added) return;
   instance_order_.push_back(instance);
   if (instance_order_.size() * kInstanceBytes <= ports::kInstanceBytesMax) return;
   state_.instances.erase(instance_order_.front());
   instance_order_.pop_front();
+}
+
+void StateBuilder::restore_epochs(std::uint32_t last_unsigned, std::uint32_t given_up_below) {
+  state_.last_unsigned_epoch = last_unsigned;
+  state_.given_up_below = given_up_below;
 }
 
 void StateBuilder::keep(ports::KeptKey key) {
@@ -62,11 +69,19 @@ std::vector<std::string> StateBuilder::key_order() const {
 }
 
 void StateBuilder::apply(ports::LogRecord&& record) {
+  ++state_.last_sequence;
   std::visit([this](auto& held) { on(std::move(held)); }, record);
+  count();
 }
 
 void StateBuilder::apply(const ports::LogRecord& record) {
+  ++state_.last_sequence;
   std::visit([this](const auto& held) { on(held); }, record);
+  count();
+}
+
+void StateBuilder::count() {
+  if (writer_ != nullptr) writer_->last_sequence = state_.last_sequence;
 }
 
 void StateBuilder::on(ports::CommitDecision record) {
@@ -124,7 +139,9 @@ void StateBuilder::on(ports::HazardFound record) {
 void StateBuilder::on(const ports::EpochStarted& record) {
   const bool begins = state_.first_epoch == 0 || record.log_lost;
   restore(record.coordinator, record.epoch, begins ? record.epoch : state_.first_epoch);
-  restore(record.instance, record.epoch);
+  restore(record.instance, {record.epoch, state_.last_sequence});
+  if (record.instance == 0) state_.last_unsigned_epoch = record.epoch;
+  if (record.log_lost) state_.given_up_below = record.epoch;
 }
 
 void StateBuilder::on(const ports::TransactionRolledBack& record) {

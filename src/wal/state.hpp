@@ -18,6 +18,8 @@ class StateBuilder {
   /// Idempotency keys beyond `kept_keys_max` go, the one decided first in the log first; clocks have no say in it. As
   /// many of transactions that were rolled back are kept beside them.
   explicit StateBuilder(std::uint32_t kept_keys_max) : kept_keys_max_(kept_keys_max) {}
+  StateBuilder(StateBuilder&&) = default;
+  StateBuilder& operator=(StateBuilder&&) = default;
 
   void start(std::uint64_t log_id) { state_.log_id = log_id; }
   void restore(std::string coordinator, std::uint32_t epoch, std::uint32_t first_epoch);
@@ -26,8 +28,13 @@ class StateBuilder {
   void restore(ports::HazardFound hazard);
   /// A key that has no order comes behind all others.
   void keep(ports::KeptKey key);
-  void restore(std::uint64_t instance, std::uint32_t epoch);
+  /// Starts come in their order.
+  void restore(std::uint64_t instance, ports::LogStart start);
+  void restore_epochs(std::uint32_t last_unsigned, std::uint32_t given_up_below);
+  /// The record that is applied next is the one behind this one.
   void reached(std::uint64_t sequence) { state_.last_sequence = sequence; }
+  /// Who wrote the records that are applied next, up to the next epoch, is not known.
+  void forget_writer() { writer_ = nullptr; }
 
   void apply(ports::LogRecord&& record);
   void apply(const ports::LogRecord& record);
@@ -48,6 +55,7 @@ class StateBuilder {
   void on(const ports::HazardAcknowledged& record);
   void on(const ports::OperatorAct&) {}
   void on(ports::KeyRolledBack record);
+  void count();
   bool contradict(const ports::LiveDecision& ended);
   using Keys = std::map<std::string, ports::KeptKey>;
   using Order = std::map<std::uint64_t, std::string>;
@@ -61,6 +69,7 @@ class StateBuilder {
   Order rolled_back_order_;
   std::uint64_t last_order_ = 0;
   std::deque<std::uint64_t> instance_order_;
+  ports::LogStart* writer_ = nullptr;  ///< Of the record that comes next; stands in the state.
 };
 
 }  // namespace assent::wal

@@ -29,6 +29,7 @@ StateBuilder state_with_everything() {
   state.apply(ports::HazardFound{gtrid(4), 1, "gone", 5});
   state.apply(ports::HazardAcknowledged{gtrid(4), 1, "ada", "seen to", 6});
   state.apply(ports::TransactionEnded{gtrid(4)});
+  state.reached(kHead.covers_through);
   return state;
 }
 
@@ -86,6 +87,8 @@ TEST(Checkpoint, OfEveryEarlierFormatIsRead) {
   expected.apply(decision(1));
   expected.apply(ports::BranchSettled{gtrid(1), 2});
   expected.restore("shop1", 4, 3);
+  expected.restore_epochs(4, 0);
+  expected.reached(kHead.covers_through);
   for (const std::uint32_t version : {1U, 2U}) {
     StateBuilder back(10);
     const auto head = decode_checkpoint(older_checkpoint(version), back);

@@ -129,6 +129,7 @@ StateBuilder some_state() {
   state.apply(ports::BranchSettled{gtrid(11), 1});
   state.apply(ports::HazardFound{gtrid(11), 2, "gone", 5});
   state.apply(ports::TransactionEnded{gtrid(12)});
+  state.reached(30);
   return state;
 }
 
