@@ -10,6 +10,9 @@ namespace assent::explore {
 enum class Family : std::uint8_t {
   two_phase,
   three_phase,
+  forgetting,  ///< Three phases, with an acceptor that forgets.
+  hiding,      ///< Three phases, with branches that are hidden or come back.
+  late,        ///< Three phases, with a coordinator whose sessions nobody sees.
   log,
 };
 
@@ -38,6 +41,12 @@ enum class Safeguard : std::uint8_t {
   epoch_closed,    ///< No row goes while the coordinator, of an earlier epoch by then, could still write one.
   own_ballots,     ///< No two recoverers share a ballot.
   all_prepared,    ///< No pre-commit before every branch is prepared.
+
+  // Three phases, in trouble.
+  acceptor_identity,  ///< What was an acceptor has no voice once it is another server.
+  identity_in_rows,   ///< Nor once it has lost its rows: its identity lies among them.
+  closed_on_proof,    ///< No acceptor is closed because nothing is listed any more.
+  pre_commit_fence,   ///< The statement that accepts at ballot 0 tests that the acceptor is not closed.
 
   // Whose log it is.
   log_contains,           ///< A log acts only where it contains what the last owner wrote.

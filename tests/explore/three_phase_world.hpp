@@ -18,6 +18,11 @@ struct ThreePhaseSize {
   std::size_t branches = 3;
   std::size_t acceptors = 3;
   std::size_t rivals = 2;
+  bool forgets = false;  ///< One acceptor may become another server, or lose its rows.
+  /// An XA COMMIT from another session may say OK and do nothing; a branch that it hides, or that was rolled back, is
+  /// listed as prepared once its server is started again.
+  bool hides = false;
+  bool late = false;  ///< The coordinator's sessions may live on unseen when its acceptors are closed.
 };
 
 /// Bounds: 4 branches, 4 acceptors, 3 rivals.
