@@ -45,7 +45,7 @@ void LiveTransaction::force(ports::CommitDecision decision) {
 #ifdef ASSENT_FAILPOINTS
 // What must never be, so that a test can show why.
 void LiveTransaction::commit_before_decision(ports::CommitDecision decision) {
-  runs_[0].place.participant->settle(xid(0), protocol::Decided::commit, true,
+  runs_[0].place.participant->settle({xid(0), protocol::Decided::commit, true, server_of(0)},
                                      [self = shared_from_this(), decision = std::move(decision)](
                                          const ports::SettleReport&) mutable { self->force(std::move(decision)); });
 }
@@ -53,7 +53,7 @@ void LiveTransaction::commit_before_decision(ports::CommitDecision decision) {
 
 void LiveTransaction::run(const protocol::Settle& command) {
   runs_[command.branch].place.participant->settle(
-      xid(command.branch), command.decided, command.known_prepared,
+      {xid(command.branch), command.decided, command.known_prepared, server_of(command.branch)},
       [self = shared_from_this(), branch = command.branch](ports::SettleReport report) {
         self->on_settle_report(branch, std::move(report));
       });
@@ -188,7 +188,7 @@ void LiveTransaction::run(const protocol::Terminate&) {
 }
 
 std::shared_ptr<Proposer> LiveTransaction::make_proposer() {
-  Acceptors acceptors{gtrid_, protocol::format_members(members_), {}};
+  Acceptors acceptors{gtrid_, members_, {}};
   for (const auto& name : members_.acceptors) {
     const auto found = house_->places.find(name);
     acceptors.asked.push_back(found == house_->places.end() ? nullptr : found->second.participant);
