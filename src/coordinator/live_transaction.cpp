@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "coordinator/decided_members.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
@@ -87,7 +88,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
     : house_(std::move(house)),
       gtrid_(recovered.decision.gtrid),
       protocol_(recovered.decision.protocol),
-      members_{recovered.decision.participants, recovered.decision.acceptors},
+      members_(members_of(recovered.decision)),
       label_(recovered.decision.label),
       key_(recovered.decision.idempotency_key),
       fingerprint_(recovered.decision.request_fingerprint),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/failpoints.hpp"
+#include "coordinator/decided_members.hpp"
 #include "coordinator/live_transaction.hpp"
 
 namespace assent::coordinator {
@@ -24,12 +25,12 @@ void LiveTransaction::run(const protocol::Command& command) {
 void LiveTransaction::run(const protocol::ForceDecision&) {
   ports::CommitDecision decision{.gtrid = gtrid_,
                                  .protocol = protocol_,
-                                 .participants = members_.participants,
-                                 .acceptors = members_.acceptors,
+                                 .participants = {},
                                  .idempotency_key = key_,
                                  .request_fingerprint = fingerprint_,
                                  .label = label_,
                                  .decided_at_ms = base::wall_clock_ms()};
+  set_members(decision, members_);
   ASSENT_FAILPOINT(decision_unforced);
 #ifdef ASSENT_FAILPOINTS
   if (ASSENT_FAILS_AT(without_decision_first)) return commit_before_decision(std::move(decision));

@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "coordinator/decided_members.hpp"
 #include "coordinator/hazard_book.hpp"
 #include "coordinator/rulings.hpp"
 #include "ports/asked.hpp"
@@ -187,7 +188,7 @@ Seen Surveyor::look(const Knowledge* knowledge, bool others_are_lost) const {
     for (auto& decision : knowledge->decisions()) {
       auto& one = seen.transactions[decision.decision.gtrid];
       one.label = decision.decision.label;
-      one.members = protocol::Members{decision.decision.participants, decision.decision.acceptors};
+      one.members = members_of(decision.decision);
       one.age = milliseconds(std::max<std::int64_t>(0, base::wall_clock_ms() - decision.decision.decided_at_ms));
       one.decision = std::move(decision);
     }
