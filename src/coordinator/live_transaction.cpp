@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "coordinator/decided_members.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
@@ -19,11 +20,21 @@ std::vector<bool> flags(std::size_t count, const auto& numbers, auto number_of) 
   return out;
 }
 
-protocol::Members members_of(const std::vector<Place>& places, std::vector<std::string> acceptors) {
+protocol::Members members_of(const House& house, const std::vector<Place>& places, std::vector<std::string> acceptors) {
   protocol::Members members{{}, std::move(acceptors)};
-  for (const auto& place : places) members.participants.push_back(place.participant->name());
+  const auto note = [&](const ports::Participant& member) {
+    members.identities[member.name()] = member.identity().value_or(protocol::kNoServer);
+  };
+  for (const auto& place : places) {
+    members.participants.push_back(place.participant->name());
+    note(*place.participant);
+  }
+  for (const auto& name : members.acceptors) {
+    if (const auto known = house.places.find(name); known != house.places.end()) note(*known->second.participant);
+  }
   return members;
 }
+
 
 protocol::TransactionRules rules_of(const ports::LiveDecision& recovered) {
   const auto count = recovered.decision.participants.size();
@@ -53,7 +64,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid
     : house_(std::move(house)),
       gtrid_(std::move(gtrid)),
       protocol_(*run.transaction.protocol),
-      members_(members_of(places, std::move(acceptors))),
+      members_(members_of(*house_, places, std::move(acceptors))),
       label_(std::move(run.transaction.label)),
       key_(std::move(run.transaction.idempotency_key)),
       fingerprint_(run.fingerprint),
@@ -77,7 +88,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
     : house_(std::move(house)),
       gtrid_(recovered.decision.gtrid),
       protocol_(recovered.decision.protocol),
-      members_{recovered.decision.participants, recovered.decision.acceptors},
+      members_(members_of(recovered.decision)),
       label_(recovered.decision.label),
       key_(recovered.decision.idempotency_key),
       fingerprint_(recovered.decision.request_fingerprint),
@@ -163,7 +174,7 @@ void LiveTransaction::start() {
     for (std::size_t i = 0; i < requested_->size(); ++i) {
       work.push_back({xid(static_cast<protocol::BranchIndex>(i)),
                       std::shared_ptr<const Branch>(requested_, &(*requested_)[i]), isolation_, deadline_, members,
-                      protocol_, label_});
+                      protocol_, label_, server_of(i)});
     }
   }
   for (std::size_t i = 0; i < work.size(); ++i) {
@@ -388,6 +399,10 @@ void LiveTransaction::tell_ended() {
   if (!key_.empty() && contradicted) house_->keys.contradict(key_, gtrid_);
   house_->registry.ended(this, gtrid_, std::move(last));
   house_->hazards.remove_all(gtrid_);
+}
+
+std::optional<protocol::ServerIdentity> LiveTransaction::server_of(std::size_t branch) const {
+  return members_.identity_of(members_.participants[branch]);
 }
 
 protocol::Xid LiveTransaction::xid(protocol::BranchIndex branch) const {

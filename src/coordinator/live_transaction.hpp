@@ -109,6 +109,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void on_quorum(Proposer::Outcome outcome);
 
   protocol::Xid xid(protocol::BranchIndex branch) const;
+  std::optional<protocol::ServerIdentity> server_of(std::size_t branch) const;
   std::uint16_t number(protocol::BranchIndex branch) const { return static_cast<std::uint16_t>(branch + 1); }
   BranchState state_of(protocol::BranchIndex branch) const;
   TransactionResult result_locked() const;

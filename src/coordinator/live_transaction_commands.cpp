@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/failpoints.hpp"
+#include "coordinator/decided_members.hpp"
 #include "coordinator/live_transaction.hpp"
 
 namespace assent::coordinator {
@@ -24,12 +25,12 @@ void LiveTransaction::run(const protocol::Command& command) {
 void LiveTransaction::run(const protocol::ForceDecision&) {
   ports::CommitDecision decision{.gtrid = gtrid_,
                                  .protocol = protocol_,
-                                 .participants = members_.participants,
-                                 .acceptors = members_.acceptors,
+                                 .participants = {},
                                  .idempotency_key = key_,
                                  .request_fingerprint = fingerprint_,
                                  .label = label_,
                                  .decided_at_ms = base::wall_clock_ms()};
+  set_members(decision, members_);
   ASSENT_FAILPOINT(decision_unforced);
 #ifdef ASSENT_FAILPOINTS
   if (ASSENT_FAILS_AT(without_decision_first)) return commit_before_decision(std::move(decision));
@@ -45,7 +46,7 @@ void LiveTransaction::force(ports::CommitDecision decision) {
 #ifdef ASSENT_FAILPOINTS
 // What must never be, so that a test can show why.
 void LiveTransaction::commit_before_decision(ports::CommitDecision decision) {
-  runs_[0].place.participant->settle(xid(0), protocol::Decided::commit, true,
+  runs_[0].place.participant->settle({xid(0), protocol::Decided::commit, true, server_of(0)},
                                      [self = shared_from_this(), decision = std::move(decision)](
                                          const ports::SettleReport&) mutable { self->force(std::move(decision)); });
 }
@@ -53,7 +54,7 @@ void LiveTransaction::commit_before_decision(ports::CommitDecision decision) {
 
 void LiveTransaction::run(const protocol::Settle& command) {
   runs_[command.branch].place.participant->settle(
-      xid(command.branch), command.decided, command.known_prepared,
+      {xid(command.branch), command.decided, command.known_prepared, server_of(command.branch)},
       [self = shared_from_this(), branch = command.branch](ports::SettleReport report) {
         self->on_settle_report(branch, std::move(report));
       });
@@ -188,7 +189,7 @@ void LiveTransaction::run(const protocol::Terminate&) {
 }
 
 std::shared_ptr<Proposer> LiveTransaction::make_proposer() {
-  Acceptors acceptors{gtrid_, protocol::format_members(members_), {}};
+  Acceptors acceptors{gtrid_, members_, {}};
   for (const auto& name : members_.acceptors) {
     const auto found = house_->places.find(name);
     acceptors.asked.push_back(found == house_->places.end() ? nullptr : found->second.participant);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/decided_members.hpp"
 #include "coordinator/live_transaction.hpp"
 
 namespace assent::coordinator {
@@ -79,12 +80,12 @@ std::optional<ports::LiveDecision> LiveTransaction::decision() const {
   ports::LiveDecision live;
   live.decision = {.gtrid = gtrid_,
                    .protocol = protocol_,
-                   .participants = members_.participants,
-                   .acceptors = members_.acceptors,
+                   .participants = {},
                    .idempotency_key = key_,
                    .request_fingerprint = fingerprint_,
                    .label = label_,
                    .decided_at_ms = decided_at_ms_ != 0 ? decided_at_ms_ : base::wall_clock_ms() - status.age_ms};
+  set_members(live.decision, members_);
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const auto branch = static_cast<protocol::BranchIndex>(i);
     if (rules_.branches[i].state == protocol::BranchRules::State::acknowledged) {

@@ -89,7 +89,8 @@ Proposer::Asking Proposer::due_locked(base::SteadyTime now) {
                                      .acceptor = static_cast<std::uint16_t>(i),
                                      .ballot = proposal_->ballot,
                                      .value = std::nullopt,
-                                     .members = acceptors_.members};
+                                     .members = members_,
+                                     .server = acceptors_.members.identity_of(acceptors_.members.acceptors[i])};
     if (proposal_->phase == Phase::accepting) question.value = proposal_->value;
     asking.emplace_back(i, std::move(question));
   }

@@ -17,13 +17,13 @@ namespace assent::coordinator {
 /// The acceptors of one transaction in three phases.
 struct Acceptors {
   std::string gtrid;
-  std::string members;                     ///< As protocol::format_members() gives them.
+  protocol::Members members;
   std::vector<ports::Participant*> asked;  ///< In their order; null where this process does not know one.
 };
 
 /// Asks the acceptors of one transaction, by the rules of protocol/quorum.hpp, until they have decided. Never gives up:
-/// whoever cannot be reached is asked again, and whoever is outbid takes a higher ballot after a random pause, so that
-/// rivals do not outbid each other for ever. Thread safe. No lock is held while a participant or `told` is called.
+/// whoever cannot be reached, or is another server now, is asked again, and whoever is outbid takes a higher ballot
+/// after a random pause, so that rivals do not outbid each other for ever. Thread safe. No lock is held while a participant or `told` is called.
 class Proposer : public std::enable_shared_from_this<Proposer> {
  public:
   enum class Outcome : std::uint8_t {
@@ -35,7 +35,10 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   /// Called once, on a participant's or the loop's thread, or before the call that started it returns.
   using Told = std::function<void(Outcome)>;
 
-  Proposer(Acceptors acceptors, Told told) : acceptors_(std::move(acceptors)), told_(std::move(told)) {}
+  Proposer(Acceptors acceptors, Told told)
+      : acceptors_(std::move(acceptors)),
+        members_(protocol::format_members(acceptors_.members)),
+        told_(std::move(told)) {}
 
   /// The coordinator's, once every branch is prepared. One of these two, once.
   void pre_commit();
@@ -71,6 +74,7 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   void outbid_locked();
 
   const Acceptors acceptors_;
+  const std::string members_;  ///< As the acceptors' rows keep them.
   std::mutex mutex_;
   Told told_;  ///< Null once it was called.
   std::optional<protocol::Proposal> proposal_;

@@ -74,7 +74,7 @@ std::future<ports::SettleReport> Recoverer::settle(const SeenBranch& branch, pro
                                                    bool known_prepared) {
   auto& participant = *house_->places.at(branch.participant).participant;
   return asked<ports::SettleReport>(
-      [&](auto done) { participant.settle(*branch.xid, decided, known_prepared, std::move(done)); });
+      [&](auto done) { participant.settle({*branch.xid, decided, known_prepared, branch.server}, std::move(done)); });
 }
 
 // What counts is the row that stands there now: a fence, or the proof of a commit that overtook it.
@@ -173,12 +173,10 @@ void Recoverer::roll_back_again(const SeenTransaction& one) {
   status.protocol = one.protocol;
   status.outcome = Outcome::rolled_back;
   status.settled = true;
-  for (const auto& [name, number, xid, sight, verdict, reason] : one.branches) {
-    const auto place = house_->places.find(name);
-    if (sight != protocol::Sight::prepared || place == house_->places.end()) continue;
-    const auto report = asked<ports::SettleReport>([&, &branch = *xid](auto done) {
-                          place->second.participant->settle(branch, protocol::Decided::rollback, true, std::move(done));
-                        }).get();
+  for (const auto& branch : one.branches) {
+    const auto& name = branch.participant;
+    if (branch.sight != protocol::Sight::prepared || !house_->places.contains(name)) continue;
+    const auto report = settle(branch, protocol::Decided::rollback, true).get();
     const bool done = report.finding == protocol::Finding::rolled_back;
     status.settled = status.settled && done;
     status.branches.push_back(

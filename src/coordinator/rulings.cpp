@@ -19,6 +19,13 @@ std::string of_acceptors(const SeenTransaction& one) {
   return std::to_string(one.acceptors_read) + " of its " + std::to_string(one.acceptors.size()) + " acceptors";
 }
 
+// Behind a clause: who was reached and has no say.
+std::string of_voiceless(const SeenTransaction& one) {
+  std::string text;
+  for (const auto& [name, why] : one.voiceless) text += "; " + why;
+  return text;
+}
+
 std::optional<protocol::Value> choice_of(const SeenTransaction& one, std::string& why) {
   if (one.choices.empty()) return std::nullopt;
   const auto& [first_at, first] = *one.choices.begin();
@@ -49,7 +56,7 @@ void rule_by_quorum(SeenTransaction& one) {
     return;
   }
   if (one.acceptors_read < protocol::majority_of(one.acceptors.size())) {
-    one.why = of_acceptors(one) + " can be reached, and a majority is needed";
+    one.why = of_acceptors(one) + " can be asked, and a majority is needed" + of_voiceless(one);
     return;
   }
   std::optional<protocol::Accepted> highest;
@@ -97,6 +104,7 @@ void rule_without_log(SeenTransaction& one) {
     case Ground::not_all_seen: {
       const auto unseen = named(one, [](Sight sight) { return sight != Sight::prepared; });
       one.why = unseen.empty() ? "who else takes part in it is not known" : "not known yet is the branch at " + unseen;
+      one.why += of_voiceless(one);
       break;
     }
     case Ground::all_prepared:
@@ -173,7 +181,12 @@ std::string reason_of(const SeenTransaction& one, const SeenBranch& branch) {
              "; not listed, and its row is held: it still runs, or its server has lost sight of it until it "
              "is restarted";
     case Sight::not_kept: return one.why + "; gone, and its participant keeps no proof rows: unproven";
-    case Sight::unreachable: return one.why + "; its participant was not reached";
+    case Sight::unreachable: {
+      const auto voiceless = one.voiceless.find(branch.participant);
+      if (voiceless == one.voiceless.end()) return one.why + "; its participant was not reached";
+      const bool told = one.why.find(voiceless->second) != std::string::npos;
+      return told ? one.why : one.why + "; " + voiceless->second;
+    }
     default: return one.why;
   }
 }

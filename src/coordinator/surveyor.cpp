@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "coordinator/decided_members.hpp"
 #include "coordinator/hazard_book.hpp"
 #include "coordinator/rulings.hpp"
 #include "ports/asked.hpp"
@@ -187,7 +188,7 @@ Seen Surveyor::look(const Knowledge* knowledge, bool others_are_lost) const {
     for (auto& decision : knowledge->decisions()) {
       auto& one = seen.transactions[decision.decision.gtrid];
       one.label = decision.decision.label;
-      one.members = {decision.decision.participants, decision.decision.acceptors};
+      one.members = members_of(decision.decision);
       one.age = milliseconds(std::max<std::int64_t>(0, base::wall_clock_ms() - decision.decision.decided_at_ms));
       one.decision = std::move(decision);
     }
@@ -214,10 +215,35 @@ Seen Surveyor::look(const Knowledge* knowledge, bool others_are_lost) const {
       if (branch.sight == Sight::prepared && !by_name_.contains(branch.participant)) {
         branch.verdict = Verdict::undecidable;
         branch.reason = "the configuration does not name its participant: add that to settle it (" + one.why + ")";
+      } else if (branch.sight == Sight::prepared && !is_where_it_was(branch)) {
+        branch.verdict = Verdict::undecidable;
+        branch.reason = one.voiceless[branch.participant] + ", and lists a branch with its XID";
       }
     }
   }
   return seen;
+}
+
+bool Surveyor::is_where_it_was(const SeenBranch& branch) const {
+  return protocol::is_same_server(branch.server, by_name_.at(branch.participant)->identity());
+}
+
+void Surveyor::find_voiceless(SeenTransaction& one, const RowsByName& rows) const {
+  std::set<std::string> names(one.members.participants.begin(), one.members.participants.end());
+  const std::set<std::string> acceptors(one.members.acceptors.begin(), one.members.acceptors.end());
+  names.insert(acceptors.begin(), acceptors.end());
+  for (const auto& name : names) {
+    const auto at = rows.find(name);
+    if (at == rows.end()) continue;
+    const auto here = at->second.find(one.gtrid);
+    const auto then = one.members.identity_of(name);
+    const auto now = here == at->second.end() ? by_name_.at(name)->identity() : here->second.server;
+    if (!protocol::is_same_server(then, now)) {
+      one.voiceless[name] = protocol::another_server(name, then, now);
+    } else if (acceptors.contains(name) && (here == at->second.end() || !here->second.remembers)) {
+      one.voiceless[name] = "participant '" + name + "' has not kept what was written there at the time";
+    }
+  }
 }
 
 void Surveyor::find_rows(Seen& seen) const {
@@ -231,7 +257,7 @@ void Surveyor::find_rows(Seen& seen) const {
       asking[participant->name()] = asked<Found>([&](auto done) { participant->find_rows(gtrids, std::move(done)); });
     }
   }
-  std::map<std::string, std::map<std::string, ports::TransactionRows>> rows;
+  RowsByName rows;
   for (auto& [name, future] : asking) {
     auto found = future.get();
     if (found.ok()) {
@@ -240,19 +266,30 @@ void Surveyor::find_rows(Seen& seen) const {
       seen.unreachable[name] = found.error().what;
     }
   }
-  std::set<std::string> unreachable;
-  for (const auto& [name, why] : seen.unreachable) unreachable.insert(name);
+  std::set<std::string> not_reached;
+  for (const auto& [name, why] : seen.unreachable) not_reached.insert(name);
   for (auto& [gtrid, one] : seen.transactions) {
     for (const auto& [name, at] : rows) {
       const auto found = at.find(gtrid);
-      if (found == at.end()) continue;
+      if (found == at.end() || !found->second.members) continue;
+      const auto& here = *found->second.members;
+      if (one.members.participants.empty()) one.members = here;
+      // What an older version had written into the log.
+      if (one.members.identities.empty()) one.members.identities = here.identities;
+    }
+    find_voiceless(one, rows);
+    auto unreachable = not_reached;
+    for (const auto& [name, why] : one.voiceless) unreachable.insert(name);
+    for (const auto& [name, at] : rows) {
+      const auto found = at.find(gtrid);
+      if (found == at.end() || unreachable.contains(name)) continue;
       const auto& here = found->second;
-      if (one.members.participants.empty() && here.members) one.members = *here.members;
       if (one.label.empty()) one.label = here.label;
       if (!one.decision && here.age) one.age = std::max(one.age.value_or(*here.age), *here.age);
       if (here.chosen) one.choices[name] = *here.chosen;
     }
     add_unlisted(one, unreachable);
+    for (auto& branch : one.branches) branch.server = one.members.identity_of(branch.participant);
     for (auto& branch : one.branches) {
       if (branch.sight != Sight::absent && branch.sight != Sight::not_kept) continue;
       const auto at = rows.find(branch.participant);
@@ -279,7 +316,7 @@ void Surveyor::find_rows(Seen& seen) const {
     std::set<std::string> read;
     for (const auto& name : one.members.acceptors) {
       const auto at = rows.find(name);
-      if (at == rows.end() || !read.insert(name).second) continue;
+      if (at == rows.end() || one.voiceless.contains(name) || !read.insert(name).second) continue;
       ++one.acceptors_read;
       const auto found = at->second.find(gtrid);
       if (found == at->second.end()) continue;

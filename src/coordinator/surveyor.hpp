@@ -54,6 +54,7 @@ struct SeenBranch {
   protocol::Sight sight = protocol::Sight::unreachable;
   Verdict verdict = Verdict::undecidable;
   std::string reason;
+  std::optional<protocol::ServerIdentity> server = std::nullopt;  ///< That holds it, as its members say.
 };
 
 struct SeenTransaction {
@@ -70,6 +71,8 @@ struct SeenTransaction {
   bool without_log = false;  ///< The ruling was made as with a lost log.
   std::optional<ports::LiveDecision> decision;
   std::map<std::string, ports::HeuristicChoice> choices;  ///< By participant.
+  /// Members that were reached and have no say in it, and why: other servers now, or ones that have forgotten it.
+  std::map<std::string, std::string> voiceless{};
 
   std::vector<std::optional<protocol::AcceptorRow>> acceptors;  ///< In their order; nothing: not there, or not reached.
   std::size_t acceptors_read = 0;
@@ -122,9 +125,14 @@ class Surveyor {
   Survey survey(const Seen& seen, const SurveyQuery& query) const;
 
  private:
+  /// By participant, then by gtrid.
+  using RowsByName = std::map<std::string, std::map<std::string, ports::TransactionRows>>;
+
   void find_rows(Seen& seen) const;
   void add_listed(Seen& seen, const std::string& participant, const ports::ListedXid& listed) const;
   void add_unlisted(SeenTransaction& one, const std::set<std::string>& unreachable) const;
+  bool is_where_it_was(const SeenBranch& branch) const;
+  void find_voiceless(SeenTransaction& one, const RowsByName& rows) const;
   void find_waits(Survey& survey, const Seen& seen) const;
 
   const std::vector<ports::Participant*> participants_;

@@ -113,11 +113,11 @@ void Sweeper::take_up(const protocol::Xid& xid) {
 }
 
 void Sweeper::check_past() {
-  std::vector<std::string> names;
-  for (const auto& [name, place] : house_->places) names.push_back(name);
+  ports::Participant::KnownServers known;
+  for (const auto& [name, place] : house_->places) known[name] = place.participant->identity();
   ++under_way_;
   participant_.check_members(
-      protocol::gtrid_range_bound(coordinator_id_, epoch_, 0), std::move(names),
+      protocol::gtrid_range_bound(coordinator_id_, epoch_, 0), std::move(known),
       [self = shared_from_this()](const Status& status) {
         if (status.ok()) self->past_is_known_ = true;
         if (!status.ok() && status.error().code == Errc::conflict && !self->complained_.exchange(true)) {
@@ -143,7 +143,8 @@ protocol::Era era_of(std::uint32_t epoch, std::uint32_t first, std::uint32_t cur
 
 void Sweeper::settle(const Orphan& orphan) {
   ++under_way_;
-  participant_.settle(orphan.first, orphan.second, true,
+  // The server that listed it, and no other.
+  participant_.settle({orphan.first, orphan.second, true, participant_.identity()},
                       [self = shared_from_this(), orphan](const ports::SettleReport& report) {
                         self->on_settled(orphan, report);
                         self->one_done();

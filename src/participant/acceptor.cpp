@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
 #include "participant/purge.hpp"
+#include "participant/schema.hpp"
 
 namespace assent::participant {
 namespace {
@@ -60,8 +61,9 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
                 config.coordinator_id + "','');INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," +
                 kAcceptorColumns + ",members)SELECT " + key(question) + "," + ballot + ",";
   packet += question.value ? ballot + "," + word(*question.value) : "NULL,NULL";
-  packet += "," + quoted(session, question.members) + " FROM " + config.schema + ".pulse WHERE coordinator='" +
-            config.coordinator_id + "' AND closed_below<='" + question.gtrid +
+  const auto mine = " FROM " + config.schema + ".pulse," + config.schema + ".coordinator WHERE coordinator='" +
+                    config.coordinator_id + "' AND id=coordinator AND " + remembers(question.gtrid);
+  packet += "," + quoted(session, question.members) + mine + " AND closed_below<='" + question.gtrid +
             "' LOCK IN SHARE MODE ON DUPLICATE KEY UPDATE asked=asked+1,";
   if (question.value) {
     const auto unless_promised = [&](const std::string& column, const std::string& value) {
@@ -73,11 +75,21 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
     packet += "promised=GREATEST(promised," + ballot + ")";
   }
   packet += ";SELECT " + std::string(kAcceptorColumns) + " FROM " + config.schema + ".acceptor WHERE gtrid='" +
-            question.gtrid + "' AND acceptor=" + std::to_string(question.acceptor);
-  auto result = session.run(packet, 3);
+            question.gtrid + "' AND acceptor=" + std::to_string(question.acceptor) + ";SELECT closed_below>'" +
+            question.gtrid + "'" + mine;
+  auto result = session.run(packet, 4);
   if (result.error) return std::move(*result.error);
-  const auto& rows = rows_of(result).rows;
-  if (rows.empty()) return AcceptorAnswer{Kind::closed, {}};
+  const auto& remembered = rows_of(result).rows;
+  if (remembered.empty()) {
+    return SqlError{0, "HY000",
+                    "it has not kept what coordinator '" + config.coordinator_id +
+                        "' wrote here in the transaction's epoch (made anew since, or restored from a copy), so it has "
+                        "no vote",
+                    false};
+  }
+  if (int_of(remembered.front()[0]) == 1) return AcceptorAnswer{Kind::closed, {}};
+  const auto& rows = result.answers[2].rows->rows;
+  if (rows.empty()) return SqlError{0, "HY000", "its rows changed while it was asked", false};
   return answer_of(question, acceptor_row_of(rows.front(), 0));
 }
 
@@ -120,19 +132,18 @@ AcceptorAnswer newly_accepted() {
           {protocol::kCoordinatorsBallot, protocol::Accepted{protocol::kCoordinatorsBallot, Value::commit}}};
 }
 
-std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,
-                                                                 const std::string& to) {
+std::variant<NamedParticipants, SqlError> named_participants(Session& session, const Config& config,
+                                                             const std::string& to) {
   const auto [low, high] = own_range(config, {}, to);
   auto named = session.run("SELECT DISTINCT members FROM " + config.schema +
                            ".acceptor WHERE gtrid>=" + quoted(session, low) + " AND gtrid<" + quoted(session, high));
   if (named.error) return std::move(*named.error);
-  std::set<std::string> names;
+  NamedParticipants names;
   for (const auto& row : rows_of(named).rows) {
-    const auto members = protocol::parse_members(text_of(row[0]));
-    if (members) {
-      names.insert(members->participants.begin(), members->participants.end());
+    if (const auto members = protocol::parse_members(text_of(row[0]))) {
+      for (const auto& name : members->participants) names.emplace(name, members->identity_of(name));
     } else {
-      names.insert(text_of(row[0]));
+      names.emplace(text_of(row[0]), std::nullopt);
     }
   }
   return names;

@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -18,7 +19,8 @@ namespace assent::participant {
 // `acceptor` of Assent's schema, written by statements that commit by themselves (protocol/quorum.hpp has the rules).
 // The tests and the writing are one statement each, so the server makes them atomic.
 
-/// One question, at any ballot, by whoever asks.
+/// One question, at any ballot, by whoever asks. An error where what this coordinator wrote here in the transaction's
+/// epoch is not all here any more: nobody knows then what was promised or accepted.
 std::variant<ports::AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Config& config,
                                                            const ports::AcceptorQuestion& question);
 
@@ -36,8 +38,9 @@ ports::AcceptorAnswer newly_accepted();
 inline constexpr const char* kAcceptorColumns = "promised,accepted_ballot,accepted_value";
 protocol::AcceptorRow acceptor_row_of(const std::vector<Value>& columns, std::size_t first);
 
-/// The participants that rows of this coordinator's below `to` name.
-std::variant<std::set<std::string>, SqlError> named_participants(Session& session, const Config& config,
+/// The participants that rows of this coordinator's below `to` name, and which servers they were.
+using NamedParticipants = std::set<std::pair<std::string, std::optional<protocol::ServerIdentity>>>;
+std::variant<NamedParticipants, SqlError> named_participants(Session& session, const Config& config,
                                                                  const std::string& to);
 
 /// As ports::Participant::close_acceptor() says.

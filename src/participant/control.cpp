@@ -138,14 +138,18 @@ bool Control::connect_unenrolled(std::string& why) {
     return false;
   }
   auto opened = open_control_session(config_);
-  if (const auto* error = std::get_if<SqlError>(&opened)) {
+  const auto not_reached = [&](const SqlError& error) {
     session_.reset();
-    why = why_down_ = "participant \"" + config_.name + "\" cannot be reached: " + describe(*error);
+    why = why_down_ = "participant \"" + config_.name + "\" cannot be reached: " + describe(error);
     next_attempt_ = base::SteadyClock::now() + next_pause();
     return false;
-  }
-  pause_ = std::chrono::milliseconds{0};
+  };
+  if (const auto* error = std::get_if<SqlError>(&opened)) return not_reached(*error);
   session_ = std::move(std::get<0>(opened));
+  auto identity = find_identity(*session_, config_);
+  if (const auto* error = std::get_if<SqlError>(&identity)) return not_reached(*error);
+  health_.set_identity(std::get<0>(identity));
+  pause_ = std::chrono::milliseconds{0};
   health_.set_server(session_->dialect().name, session_->version(), {});
   return true;
 }
@@ -250,6 +254,7 @@ Control::Progress Control::bring_up(std::string& reason) {
   }
   auto identity = read_identity(*session_, config_);
   if (const auto* error = std::get_if<SqlError>(&identity)) return down(*error);
+  health_.set_identity(identity_hash(std::get<std::string>(identity)));
   findings.push_back(judge_identity(config_, identity_, std::get<std::string>(identity)));
   publish();
   reason = refusals(findings);
@@ -259,11 +264,13 @@ Control::Progress Control::bring_up(std::string& reason) {
   if (const auto* error = std::get_if<SqlError>(&listed)) return down(*error);
   const auto in_doubt = std::count_if(std::get<0>(listed).begin(), std::get<0>(listed).end(),
                                       [&](const auto& xid) { return needs_log(xid, config_.coordinator_id); });
-  auto claimed = claim(*session_, config_, enrolment.log_id, enrolment.epoch, static_cast<std::size_t>(in_doubt));
+  auto claimed =
+      claim(*session_, config_, enrolment.log_id, enrolment.epoch, static_cast<std::size_t>(in_doubt), claimed_);
   if (claimed.kind != Claim::Kind::ours) {
     reason = claimed.reason;
     return claimed.kind == Claim::Kind::refused ? Progress::refused : Progress::down;
   }
+  claimed_ = true;
   if (!claimed.notice.empty()) spdlog::warn("participant {}: {}", config_.name, claimed.notice);
   if (auto renewed = renew_claim(*session_, config_); std::holds_alternative<SqlError>(renewed)) {
     return down(std::get<SqlError>(renewed));

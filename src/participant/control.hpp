@@ -77,6 +77,7 @@ class Control {
   bool up_ = false;
   std::string why_down_ = "not connected yet";
   std::string identity_;
+  bool claimed_ = false;  ///< Once, by this process.
   base::SteadyTime next_attempt_{};
   base::SteadyTime next_claim_look_{};
   std::chrono::milliseconds pause_{0};

@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "assent/status.hpp"
 #include "participant/config.hpp"
+#include "protocol/members.hpp"
 
 namespace assent::participant {
 
@@ -21,6 +23,15 @@ class Health {
   }
 
   bool serving() const noexcept { return serving_.load(std::memory_order_acquire); }
+
+  /// Of the server that the control connection last led to. Nothing: none was read.
+  std::optional<protocol::ServerIdentity> identity() const noexcept {
+    const auto identity = identity_.load(std::memory_order_acquire);
+    return identity == 0 ? std::nullopt : std::optional(identity);
+  }
+  void set_identity(std::optional<protocol::ServerIdentity> identity) noexcept {
+    identity_.store(identity.value_or(0), std::memory_order_release);
+  }
 
   /// Gives the state before.
   ParticipantInfo::State set_state(ParticipantInfo::State state, std::string reason) {
@@ -46,6 +57,7 @@ class Health {
   mutable std::mutex mutex_;
   ParticipantInfo info_;
   std::atomic<bool> serving_{false};
+  std::atomic<protocol::ServerIdentity> identity_{0};
 };
 
 /// Why new branches are refused now, as one sentence.

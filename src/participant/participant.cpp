@@ -54,6 +54,8 @@ class SqlParticipant final : public ports::Participant {
     return info;
   }
 
+  std::optional<protocol::ServerIdentity> identity() const override { return health_.identity(); }
+
   Status available() const override {
     if (health_.serving()) return Ok{};
     return unavailable(why_not(config_, health_));
@@ -92,9 +94,8 @@ class SqlParticipant final : public ports::Participant {
   void commit_one_phase(ports::BranchWork work, ports::Done<ports::Vote> done) override {
     pool_.run(std::move(work), Ending::commit_one_phase, std::move(done));
   }
-  void settle(protocol::Xid xid, protocol::Decided decided, bool known_prepared,
-              ports::Done<ports::SettleReport> done) override {
-    pool_.settle({std::move(xid), decided, known_prepared}, std::move(done));
+  void settle(ports::SettleOrder order, ports::Done<ports::SettleReport> done) override {
+    pool_.settle(std::move(order), std::move(done));
   }
 
   void scan(ports::Done<Result<std::vector<ports::ListedXid>>> done) override {
@@ -122,6 +123,9 @@ class SqlParticipant final : public ports::Participant {
     control_.post(
         [this, question = std::move(question), done = std::move(done)](Session* session, const std::string& why) {
           if (!session) return done(unavailable(why));
+          if (const auto now = health_.identity(); !protocol::is_same_server(question.server, now)) {
+            return done(unavailable(protocol::another_server(config_.name, question.server, now)));
+          }
           auto answer = ask_acceptor(*session, config_, question);
           if (const auto* error = std::get_if<SqlError>(&answer)) return done(unavailable(config_, *error));
           done(std::get<ports::AcceptorAnswer>(answer));
@@ -134,6 +138,7 @@ class SqlParticipant final : public ports::Participant {
       if (!session) return done(unavailable(why));
       auto found = participant::find_rows(*session, config_, gtrids);
       if (const auto* error = std::get_if<SqlError>(&found)) return done(unavailable(config_, *error));
+      for (auto& [gtrid, rows] : std::get<0>(found)) rows.server = health_.identity();
       done(std::move(std::get<0>(found)));
     });
   }
@@ -176,18 +181,24 @@ class SqlParticipant final : public ports::Participant {
     });
   }
 
-  void check_members(std::string to, std::vector<std::string> known, ports::Done<Status> done) override {
+  void check_members(std::string to, KnownServers known, ports::Done<Status> done) override {
     control_.post([this, to = std::move(to), known = std::move(known), done = std::move(done)](Session* session,
                                                                                                const std::string& why) {
       if (!session) return done(unavailable(why));
       const auto named = named_participants(*session, config_, to);
       if (const auto* error = std::get_if<SqlError>(&named)) return done(unavailable(config_, *error));
-      for (const auto& name : std::get<0>(named)) {
-        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-        return done(Error{Errc::conflict,
-                          "acceptor rows at '" + config_.name + "' name the participant '" + name +
-                              "', which the configuration does not: all such rows are kept until it is added back",
-                          false});
+      const auto kept = [&](const std::string& reason) {
+        return Error{Errc::conflict,
+                     "acceptor rows at '" + config_.name + "' name the participant '" + reason +
+                         ": all such rows are kept until it is added back",
+                     false};
+      };
+      for (const auto& [name, then] : std::get<0>(named)) {
+        const auto found = known.find(name);
+        if (found == known.end()) return done(kept(name + "', which the configuration does not"));
+        if (then && !found->second) return done(unavailable("participant '" + name + "' was not reached yet"));
+        if (protocol::is_same_server(then, found->second)) continue;
+        return done(kept(name + "', and " + protocol::another_server(name, then, found->second)));
       }
       done(Ok{});
     });

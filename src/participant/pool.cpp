@@ -90,7 +90,7 @@ void Pool::run(ports::BranchWork work, Ending ending, ports::Done<Vote> done) {
   put(*slot, starts);
 }
 
-void Pool::settle(SettleWork work, ports::Done<SettleReport> done) {
+void Pool::settle(ports::SettleOrder work, ports::Done<SettleReport> done) {
   Slot* slot = nullptr;
   bool starts = false;
   std::optional<ConnectionIdentity> cancelled;
@@ -178,7 +178,8 @@ void Pool::do_task(Slot& slot, BranchTask task) {
 }
 
 void Pool::get_ready(Slot& slot) {
-  if (slot.session && slot.session->is_dead_when_idle()) drop_session(slot);
+  const bool stale = slot.session && slot.server != health_.identity();
+  if (stale || (slot.session && slot.session->is_dead_when_idle())) drop_session(slot);
   if (slot.session && guard_.trusts(slot.running->scanned)) {
     slot.reusable = true;
     return execute(slot);
@@ -240,7 +241,14 @@ std::optional<Vote> Pool::connect(Slot& slot) {
     failure = register_session(*slot.session, config_, before);
     if (!failure) {
       slot.registered = slot.session->identity();
-      return std::nullopt;
+      auto server = find_identity(*slot.session, config_);
+      if (auto* unread = std::get_if<SqlError>(&server)) {
+        failure = std::move(*unread);
+      } else if (slot.server = std::get<0>(server); slot.server == health_.identity()) {
+        return std::nullopt;
+      } else {
+        failure = SqlError{0, "HY000", protocol::another_server(config_.name, health_.identity(), slot.server), true};
+      }
     }
     drop_session(slot);
   }
@@ -264,6 +272,9 @@ Vote Pool::cancelled() const {
 void Pool::execute(Slot& slot) {
   if (is_cancelled(slot)) return finish_later(slot, cancelled());
   auto& running = *slot.running;
+  if (const auto& then = running.task.work.server; !protocol::is_same_server(then, slot.server)) {
+    return finish_later(slot, refuse(config_.name, protocol::another_server(config_.name, then, slot.server), true));
+  }
   running.runner.emplace(*slot.session, config_, running.task.work, running.scanned, running.task.ending);
   auto next = running.runner->begin();
   auto* const unsent = std::get_if<BranchRun>(&next);
@@ -390,7 +401,7 @@ void Pool::release(Slot& slot) {
   idle_.push_back(&slot);
 }
 
-void Pool::settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports::Done<SettleReport> done) {
+void Pool::settle_elsewhere(ports::SettleOrder work, protocol::Reply first_reply, ports::Done<SettleReport> done) {
   {
     const std::lock_guard lock(mutex_);
     elsewhere_.push_back({std::move(work), first_reply, std::move(done)});
@@ -403,9 +414,16 @@ void Pool::post_batch() {
   control_.post([this](Session* session, const std::string& why) { settle_batch(session, why); });
 }
 
+// On the control thread, whose session led to the server with this identity.
+bool Pool::may_settle(const ports::SettleOrder& order) const {
+  const bool accepted = std::find(config_.accept.begin(), config_.accept.end(), "server_identity") != config_.accept.end();
+  return accepted || protocol::is_same_server(order.server, health_.identity());
+}
+
 void Pool::settle_batch(Session* session, const std::string& why) {
   std::vector<SettleElsewhere> batch;
   std::vector<ports::Done<SettleReport>> dones;
+  std::vector<ElsewhereTask> of_another;
   bool more = false;
   {
     const std::lock_guard lock(mutex_);
@@ -413,8 +431,13 @@ void Pool::settle_batch(Session* session, const std::string& why) {
     const auto count = session ? std::min(elsewhere_.size(), kSettleBatchMax) : elsewhere_.size();
     batch.reserve(count);
     dones.reserve(count);
-    while (batch.size() < count) {
+    for (std::size_t i = 0; i < count; ++i) {
       auto& [work, first_reply, done] = elsewhere_.front();
+      if (session && !may_settle(work)) {
+        of_another.push_back(std::move(elsewhere_.front()));
+        elsewhere_.pop_front();
+        continue;
+      }
       OwnerTrace owner;
       if (const auto found = lost_.find(work.xid); found != lost_.end()) owner.connection = found->second;
       batch.push_back({std::move(work), std::move(owner), first_reply});
@@ -427,6 +450,10 @@ void Pool::settle_batch(Session* session, const std::string& why) {
   if (!session) {
     for (auto& done : dones) done({Finding::ambiguous, why});
     return;
+  }
+  // It does not know them, which says nothing of where they are.
+  for (auto& [work, first_reply, done] : of_another) {
+    done({Finding::ambiguous, protocol::another_server(config_.name, work.server, health_.identity())});
   }
   const bool predecessors_left = control_.predecessors_left();
   for (auto& one : batch) {

@@ -45,7 +45,7 @@ class Pool {
 
   void start();
   void run(ports::BranchWork work, Ending ending, ports::Done<ports::Vote> done);
-  void settle(SettleWork work, ports::Done<ports::SettleReport> done);
+  void settle(ports::SettleOrder work, ports::Done<ports::SettleReport> done);
   /// Kills what runs, waits for it at most kStopPatience, then cuts the connections and waits for what they still
   /// report. Not from the loop's thread.
   void stop();
@@ -65,13 +65,13 @@ class Pool {
     ports::Done<ports::Vote> done;
   };
   struct SettleTask {
-    SettleWork work;
+    ports::SettleOrder work;
     ports::Done<ports::SettleReport> done;
   };
   using Task = std::variant<BranchTask, SettleTask>;
   /// One that its owner cannot settle.
   struct ElsewhereTask {
-    SettleWork work;
+    ports::SettleOrder work;
     protocol::Reply first_reply = protocol::Reply::none;
     ports::Done<ports::SettleReport> done;
   };
@@ -101,6 +101,7 @@ class Pool {
     // Whoever works on its tasks: the loop's thread, or the lane's while it gets ready.
     std::unique_ptr<BranchSession> session;
     std::optional<ConnectionIdentity> registered;
+    std::optional<protocol::ServerIdentity> server;  ///< That the session leads to.
     bool reusable = false;  ///< Whether the session may serve another branch once the one it holds is settled.
     std::optional<Running> running;
     std::optional<SettleTask> settling;
@@ -136,8 +137,9 @@ class Pool {
   void lose(const protocol::Xid& xid, const ConnectionIdentity& owner);
   void drop_session(Slot& slot);
   void release(Slot& slot);
-  void settle_elsewhere(SettleWork work, protocol::Reply first_reply, ports::Done<ports::SettleReport> done);
+  void settle_elsewhere(ports::SettleOrder work, protocol::Reply first_reply, ports::Done<ports::SettleReport> done);
   void post_batch();
+  bool may_settle(const ports::SettleOrder& order) const;
   void settle_batch(Session* session, const std::string& why);
   std::vector<ConnectionIdentity> overdue();
 

@@ -56,7 +56,7 @@ void PreCommits::work() {
 }
 
 void PreCommits::get_ready() {
-  if (session_ && session_->is_dead_when_idle()) drop_session();
+  if (session_ && (session_->is_dead_when_idle() || server_ != health_.identity())) drop_session();
   if (session_) return send();
   lane_.post([this] {
     auto failure = connect();
@@ -82,17 +82,39 @@ Failure PreCommits::connect() {
   }
   // A successor ends it with the others before it closes an epoch that this process wrote in.
   auto failure = register_session(*session_, config_, registered_);
-  if (failure) {
-    drop_session();
-  } else {
+  if (!failure) {
     registered_ = session_->identity();
+    auto server = find_identity(*session_, config_);
+    if (auto* unread = std::get_if<SqlError>(&server)) {
+      failure = std::move(*unread);
+    } else if (server_ = std::get<0>(server); server_ != health_.identity()) {
+      failure = SqlError{0, "HY000", protocol::another_server(config_.name, health_.identity(), server_), true};
+    }
   }
+  if (failure) drop_session();
   return failure;
 }
 
 void PreCommits::send() {
   if (stopping()) return fail("the coordinator is stopping");
+  turn_away_strangers();
+  if (asked_.questions.empty()) return work();
   start(pre_commit_statement(config_, asked_.questions), &PreCommits::written);
+}
+
+// What another server was to accept is not asked here.
+void PreCommits::turn_away_strangers() {
+  Asked kept;
+  for (std::size_t i = 0; i < asked_.questions.size(); ++i) {
+    auto& question = asked_.questions[i];
+    if (protocol::is_same_server(question.server, server_)) {
+      kept.questions.push_back(std::move(question));
+      kept.dones.push_back(std::move(asked_.dones[i]));
+    } else {
+      asked_.dones[i](Error{Errc::unavailable, protocol::another_server(config_.name, question.server, server_), true});
+    }
+  }
+  asked_ = std::move(kept);
 }
 
 void PreCommits::start(std::string packet, void (PreCommits::*then)(PacketResult)) {

@@ -52,6 +52,7 @@ class PreCommits {
   void get_ready();
   Failure connect();
   void send();
+  void turn_away_strangers();
   void start(std::string packet, void (PreCommits::*then)(PacketResult));
   void written(PacketResult result);
   void read(PacketResult result);
@@ -77,6 +78,7 @@ class PreCommits {
   // Whoever works: the loop's thread, or the lane's while it connects.
   std::unique_ptr<BranchSession> session_;
   std::optional<ConnectionIdentity> registered_;
+  std::optional<protocol::ServerIdentity> server_;  ///< That the session leads to.
   std::optional<boost::asio::steady_timer> patience_;
   Asked asked_;
   Lane lane_;

@@ -1,6 +1,7 @@
 #include "participant/schema.hpp"
 
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <random>
 
@@ -31,7 +32,7 @@ std::vector<std::string> creation(const Config& config) {
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "coordinator") +
           " (id VARCHAR(16) NOT NULL PRIMARY KEY, log_id BIGINT UNSIGNED NOT NULL, epoch INT UNSIGNED NOT NULL,"
-          " host VARCHAR(255) NOT NULL, instance BIGINT UNSIGNED NOT NULL,"
+          " host VARCHAR(255) NOT NULL, instance BIGINT UNSIGNED NOT NULL, since INT UNSIGNED NOT NULL DEFAULT 0,"
           " claimed_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP" +
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "session") +
@@ -153,6 +154,26 @@ std::variant<std::string, SqlError> read_identity(Session& session, const Config
   return text_of(rows.front()[0]);
 }
 
+protocol::ServerIdentity identity_hash(const std::string& identity) {
+  const protocol::ServerIdentity hash = XXH3_64bits(identity.data(), identity.size());
+  return hash == 0 || hash == protocol::kNoServer ? 1 : hash;
+}
+
+std::variant<std::optional<protocol::ServerIdentity>, SqlError> find_identity(Session& session, const Config& config) {
+  auto identity = read_identity(session, config);
+  if (const auto* found = std::get_if<std::string>(&identity)) return std::optional(identity_hash(*found));
+  auto& error = std::get<SqlError>(identity);
+  if (error.lost) return std::move(error);
+  return std::optional<protocol::ServerIdentity>();
+}
+
+std::string remembers(const std::string& gtrid) {
+  const auto parts = protocol::parse_gtrid(gtrid);
+  ASSENT_CHECK(parts);
+  const auto epoch = std::to_string(parts->epoch);
+  return "since<=" + epoch + " AND epoch>=" + epoch;
+}
+
 namespace {
 
 std::variant<std::optional<OwnerKey>, SqlError> read_owner_key(Session& session, const Config& config) {
@@ -244,7 +265,9 @@ std::optional<std::string> why_refused(const Config& config, const OwnerKey& row
 
 }  // namespace
 
-Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::uint32_t epoch, std::size_t in_doubt) {
+Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::uint32_t epoch, std::size_t in_doubt,
+            bool again) {
+  const auto since = std::to_string(again ? epoch + std::uint64_t{1} : epoch);
   const auto values = [&] {
     return "log_id=" + std::to_string(log_id) + ",epoch=" + std::to_string(epoch) +
            ",host=" + quoted(session, host_name()) + ",instance=" + std::to_string(process_instance());
@@ -256,7 +279,7 @@ Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::u
     const auto& row = std::get<std::optional<OwnerKey>>(key);
     if (!row) {
       const auto insert = session.run("INSERT INTO " + table(config, "coordinator") + " SET id='" +
-                                      config.coordinator_id + "',log_id=0,epoch=0,host='',instance=0");
+                                      config.coordinator_id + "',log_id=0,epoch=0,host='',instance=0,since=" + since);
       if (insert.error && insert.error->number != errnos::kDuplicateKey)
         return claim.reason = describe(*insert.error), claim;
       continue;

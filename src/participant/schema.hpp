@@ -17,7 +17,7 @@ namespace assent::participant {
 //
 //   proof        one row per branch, written inside it: it is there if and only if the branch committed. A row of kind
 //                'fence' stands where a branch must never commit.
-//   coordinator  who used this participant last, and with which log.
+//   coordinator  who used this participant last, with which log, and since which epoch what it wrote is kept here.
 //   session      every connection that may hold a branch, so that a successor can wait for it to leave.
 //   acceptor     one row per transaction in three phases, written outside its branches (acceptor.hpp).
 //   pulse        for each coordinator: when its process last gave a sign of life, and the gtrid below which everything
@@ -40,6 +40,10 @@ std::vector<std::string> schema_statements(const Config& config);
 
 /// The server's own identity: `server_uuid`, or the row of ours with the server's number.
 std::variant<std::string, SqlError> read_identity(Session& session, const Config& config);
+/// 64 bits of it, for the members of a transaction.
+protocol::ServerIdentity identity_hash(const std::string& identity);
+/// The same of the server that is there. Nothing where none can be read: on MariaDB Assent was never there.
+std::variant<std::optional<protocol::ServerIdentity>, SqlError> find_identity(Session& session, const Config& config);
 
 /// Nothing when this coordinator was never here, the schema's absence included.
 std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& session, const Config& config);
@@ -58,8 +62,14 @@ struct Claim {
 };
 
 /// Makes the owner row say (log_id, epoch), if no other process or log has a better right to it.
-/// `in_doubt` is how many branches that need its log XA RECOVER lists here.
-Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::uint32_t epoch, std::size_t in_doubt);
+/// `in_doubt` is how many branches that need its log XA RECOVER lists here. `again`: this process has claimed it
+/// before. Where its row is gone then, so are others, of transactions of this epoch.
+Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::uint32_t epoch, std::size_t in_doubt,
+            bool again);
+
+/// A condition on a row of `coordinator`: what was written here in the epoch of `gtrid` is still here. Not so where the
+/// row was made later (the schema was emptied), or says nothing of that epoch yet (it was restored from a copy).
+std::string remembers(const std::string& gtrid);
 
 /// Random, made once per process.
 std::uint64_t process_instance();

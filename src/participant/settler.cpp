@@ -111,7 +111,7 @@ struct Attempt {
     return "gtrid='" + work.xid.gtrid + "' AND branch=" + std::to_string(branch->branch);
   }
 
-  const SettleWork& work;
+  const ports::SettleOrder& work;
   const OwnerTrace& owner;
   std::size_t place;
   Observation seen;
@@ -377,13 +377,13 @@ bool look_whether_left(Session& control, std::span<Leaving> all) {
 
 }  // namespace
 
-std::string settling_statement(const SettleWork& work) {
+std::string settling_statement(const ports::SettleOrder& work) {
   auto text = verb_of(work.decided);
   text.reserve(text.size() + 2 * protocol::kXidPartBytesMax + 16);
   return text += protocol::xid_literal(work.xid);
 }
 
-OwnerSettled settled_on_owner(const SettleWork& work, const PacketResult& result) {
+OwnerSettled settled_on_owner(const ports::SettleOrder& work, const PacketResult& result) {
   Observation seen;
   seen.decided = work.decided;
   seen.known_prepared = true;

@@ -28,13 +28,6 @@ inline constexpr std::chrono::milliseconds kLeavesUnseenIn{1'000};
 inline constexpr std::chrono::milliseconds kOwnerLeavesMax{1'500};
 static_assert(kOwnerLeavesMax > kLeavesUnseenIn);
 
-/// What one attempt to settle a branch is about.
-struct SettleWork {
-  protocol::Xid xid;
-  protocol::Decided decided = protocol::Decided::commit;
-  bool known_prepared = false;
-};
-
 struct OwnerSettled {
   ports::SettleReport report;
   bool still_held = false;  ///< The session still has its branch; the next attempt goes to it again.
@@ -42,10 +35,10 @@ struct OwnerSettled {
 };
 
 /// What settles a prepared branch, to be sent on the session that prepared it.
-std::string settling_statement(const SettleWork& work);
+std::string settling_statement(const ports::SettleOrder& work);
 /// What came of it there. Unless still_held or the finding is other than ambiguous, the session must be closed and
 /// settle_without_owners() go on.
-OwnerSettled settled_on_owner(const SettleWork& work, const PacketResult& result);
+OwnerSettled settled_on_owner(const ports::SettleOrder& work, const PacketResult& result);
 
 /// What is known of the session that ran the branch.
 struct OwnerTrace {
@@ -56,7 +49,7 @@ struct OwnerTrace {
 
 /// A settling without the owner.
 struct SettleElsewhere {
-  SettleWork work;
+  ports::SettleOrder work;
   OwnerTrace owner;
   protocol::Reply first_reply = protocol::Reply::none;
 };

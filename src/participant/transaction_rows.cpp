@@ -48,8 +48,9 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
           kChoiceColumns + from("heuristic") +
           "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT gtrid,branch,kind,participants,label" + age +
           from("proof") + "SELECT gtrid,branch,kind" + from("proof") + "SELECT closed_below,proofs_kept FROM " +
-          config.schema + ".pulse WHERE coordinator='" + config.coordinator_id + "'",
-      6);
+          config.schema + ".pulse WHERE coordinator='" + config.coordinator_id + "';SELECT since,epoch FROM " +
+          config.schema + ".coordinator WHERE id='" + config.coordinator_id + "'",
+      7);
   if (result.error) return result.error;
   const auto rows = [&](std::size_t statement) -> const auto& {
     return result.answers[statement].rows->rows;
@@ -92,8 +93,11 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
   const bool kept = was_here && text_of(rows(5).front()[1]) == "1";
   for (const auto& gtrid : gtrids) {
     auto& one = found[gtrid];
-    one.closed = gtrid < closed_below;
-    one.proofs_kept = kept;
+    const auto epoch = protocol::parse_gtrid(gtrid)->epoch;
+    // As remembers() in schema.hpp.
+    one.remembers = !rows(6).empty() && int_of(rows(6).front()[0]) <= epoch && int_of(rows(6).front()[1]) >= epoch;
+    one.closed = one.remembers && gtrid < closed_below;
+    one.proofs_kept = one.remembers && kept;
   }
   return std::nullopt;
 }
@@ -109,8 +113,9 @@ std::variant<Found, SqlError> find_rows(Session& session, const Config& config,
     if (!failed) continue;
     // A server where Assent never was keeps nothing; one whose schema is older does.
     const auto probed = session.run("SELECT 1 FROM " + config.schema + ".proof LIMIT 0");
-    if (probed.error && is_absent(*probed.error)) return Found();
-    return *failed;
+    if (!probed.error || !is_absent(*probed.error)) return *failed;
+    for (const auto& gtrid : gtrids) found[gtrid];
+    return found;
   }
   return found;
 }

@@ -29,6 +29,8 @@ struct BranchWork {
   std::string members;        ///< Of the transaction, as format_members() gives them: kept in the proof row.
   Protocol protocol = Protocol::two_phase;
   std::string label{};  ///< The application's, kept in the proof row, for people.
+  /// As the members name it: another one refuses the branch.
+  std::optional<protocol::ServerIdentity> server = std::nullopt;
 };
 
 /// How running a branch ended.
@@ -70,6 +72,15 @@ struct OwnerRow {
   std::string closed_below = {};  ///< As close_acceptor() said it here.
 };
 
+/// One attempt to settle a branch.
+struct SettleOrder {
+  protocol::Xid xid;
+  protocol::Decided decided = protocol::Decided::rollback;
+  bool known_prepared = false;  ///< Its prepare was acknowledged.
+  /// Of the server that holds it, as its transaction's members say. Another one is not asked.
+  std::optional<protocol::ServerIdentity> server = std::nullopt;
+};
+
 /// What an acceptor of a transaction in three phases is asked (protocol/quorum.hpp).
 struct AcceptorQuestion {
   std::string gtrid;
@@ -77,6 +88,8 @@ struct AcceptorQuestion {
   protocol::Ballot ballot = protocol::kCoordinatorsBallot;
   std::optional<protocol::Value> value;  ///< To be accepted. Nothing: a promise is asked for.
   std::string members;                   ///< As format_members() gives them: kept in the row.
+  /// As the members name it: another one is not asked, and the answer is an error.
+  std::optional<protocol::ServerIdentity> server = std::nullopt;
 };
 
 struct AcceptorAnswer {
@@ -116,8 +129,13 @@ struct TransactionRows {
   std::string label;
   std::optional<std::chrono::milliseconds> age;  ///< Since its oldest row here was written, by the server's clock.
   std::vector<ProofRow> proofs;
-  bool proofs_kept =
-      false;  ///< Always, by every process of the coordinator that was here. Else a missing one says nothing.
+  /// Whose rows these are.
+  std::optional<protocol::ServerIdentity> server;
+  /// It has kept what this coordinator wrote here in the transaction's epoch. Else what is missing says nothing: it was
+  /// made anew since, or restored from a copy of an earlier day.
+  bool remembers = false;
+  /// Always, by every process of the coordinator that was here. Else a missing one says nothing.
+  bool proofs_kept = false;
   std::vector<std::pair<std::uint16_t, protocol::AcceptorRow>> acceptors;  ///< Which of its acceptors, from 0.
   bool closed = false;                                                     ///< As close_acceptor() said.
   std::optional<HeuristicChoice> chosen;
@@ -154,6 +172,9 @@ class Participant {
   /// Whose identity it is used with.
   virtual const std::string& coordinator_id() const = 0;
   virtual ParticipantInfo info() const = 0;
+  /// Of the server that was last connected to, read anew at each connection: nothing before the first one, or where it
+  /// has none (Assent was never there).
+  virtual std::optional<protocol::ServerIdentity> identity() const = 0;
 
   /// Success while new branches can be run here, else the error a new transaction is refused with
   /// (Errc::unavailable, retryable). Quick: asked once per branch.
@@ -180,9 +201,9 @@ class Participant {
 
   /// One attempt to bring a branch to `decided`: on its own session while that lives, else without it, as
   /// protocol::settle.hpp says. Decided::rollback or one_phase for a branch that is still running cancels it; its vote
-  /// is then told before this report. `known_prepared` says whether its prepare was ever acknowledged. An ambiguous
-  /// finding means: try again later. At most one settle per branch may be under way.
-  virtual void settle(protocol::Xid xid, protocol::Decided decided, bool known_prepared, Done<SettleReport> done) = 0;
+  /// is then told before this report. An ambiguous finding means: try again later; one of another server than the
+  /// order's is always that, since that one does not know the branch. At most one settle per branch may be under way.
+  virtual void settle(SettleOrder order, Done<SettleReport> done) = 0;
 
   /// XA RECOVER, all rows, foreign ones too.
   virtual void scan(Done<Result<std::vector<ListedXid>>> done) = 0;
@@ -197,7 +218,7 @@ class Participant {
                             Done<Result<std::uint64_t>> done) = 0;
 
   /// Asks the acceptor that is kept here. What it grants is durable. An error, retryable, means that nobody knows
-  /// whether it was asked. Questions at the coordinator's ballot share one write; nobody but the coordinator that made
+  /// whether it was asked, or that it may not vote: it is another server now, or has forgotten what it may have granted. Questions at the coordinator's ballot share one write; nobody but the coordinator that made
   /// the transaction, while it has enrolled here, may ask at that ballot.
   virtual void ask(AcceptorQuestion question, Done<Result<AcceptorAnswer>> done) = 0;
 
@@ -221,9 +242,10 @@ class Participant {
   /// one that is taken for dead; enrol() does it by itself.
   virtual void end_predecessors(Done<Status> done) = 0;
 
+  using KnownServers = std::map<std::string, std::optional<protocol::ServerIdentity>>;
   /// Success when the acceptor's rows of this coordinator's transactions below `to` name no participant but those
-  /// `known`. Errc::conflict says which other one.
-  virtual void check_members(std::string to, std::vector<std::string> known, Done<Status> done) = 0;
+  /// `known`, and no other servers than theirs. Errc::conflict says which other one.
+  virtual void check_members(std::string to, KnownServers known, Done<Status> done) = 0;
 
   /// Says here, for good, that every branch of this coordinator's transactions below `to` is settled and that nobody
   /// needs their acceptor rows any more; then deletes those with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of

@@ -82,6 +82,8 @@ TEST_P(ParticipantAcceptorTest, WhatIsClosedIsNoNewTransaction) {
   EXPECT_EQ(participant->ask(next)->kind, Kind::granted);
   // Another coordinator's range is its own.
   BlockingParticipant foreign(config_for(server, database, coordinator + "b"));
+  foreign.enrol();
+  wait_up(foreign);
   auto theirs = promise(3);
   theirs.gtrid = next_xid(coordinator + "b").gtrid;
   EXPECT_EQ(foreign.ask(theirs)->kind, Kind::granted);
@@ -103,11 +105,80 @@ TEST_P(ParticipantAcceptorTest, RowsTellWhoTakesPartAlsoThoseOfAPreparedBranch) 
   EXPECT_EQ(kept->members->acceptors, (std::vector<std::string>{"stock", "orders"}));
   ASSERT_EQ(kept->acceptors.size(), 1U);
   EXPECT_EQ(kept->acceptors[0].first, 1U);
-  EXPECT_TRUE(participant->check_members("~", {"orders", "stock"}));
-  const auto unknown = participant->check_members("~", {"stock"});
+  EXPECT_TRUE(participant->check_members("~", {{"orders", 1}, {"stock", 2}}));
+  const auto unknown = participant->check_members("~", {{"stock", 2}});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Errc::conflict);
   EXPECT_NE(unknown.error().what.find("'orders'"), std::string::npos) << unknown.error().what;
+}
+
+// A name that leads to another server, and rows that speak of the one before.
+TEST_P(ParticipantAcceptorTest, AnotherServerIsNotAskedInItsPlace) {
+  auto participant = up();
+  const auto here = participant->port().identity();
+  ASSERT_TRUE(here);
+  for (auto question : {promise(3), pre_commit(), accept(3, Value::commit)}) {
+    question.server = *here + 1;
+    const auto answer = participant->ask(question);
+    ASSERT_FALSE(answer) << "another server was asked at ballot " << question.ballot;
+    EXPECT_NE(answer.error().what.find("participant 'stock' is another server now (identity "), std::string::npos)
+        << answer.error().what;
+    EXPECT_TRUE(answer.error().retryable);
+    question.server = protocol::kNoServer;
+    EXPECT_FALSE(participant->ask(question)) << "it was not there when the transaction began";
+  }
+  EXPECT_EQ(rows(), 0);
+  auto question = pre_commit();
+  question.server = here;
+  EXPECT_EQ(participant->ask(question)->kind, Kind::granted);
+  EXPECT_EQ(participant->find_rows({gtrid, ""})->server, here);
+}
+
+// What it granted went with its schema, or with the day that it was restored from.
+TEST_P(ParticipantAcceptorTest, OneThatHasForgottenHasNoVote) {
+  const auto later = next_xid(coordinator, 1, 3).gtrid;
+  auto ask_later = promise(3);
+  ask_later.gtrid = later;
+  const auto expect_no_vote = [&](BlockingParticipant& asked, const ports::AcceptorQuestion& question) {
+    const auto answer = asked.ask(question);
+    ASSERT_FALSE(answer) << "it voted on what it does not remember";
+    EXPECT_NE(answer.error().what.find("it has no vote"), std::string::npos) << answer.error().what;
+    EXPECT_FALSE(asked.find_rows({question.gtrid, ""})->remembers);
+    EXPECT_FALSE(asked.find_rows({question.gtrid, ""})->proofs_kept);
+  };
+  {
+    auto participant = up();
+    ASSERT_EQ(participant->ask(promise(3))->kind, Kind::granted);
+    EXPECT_TRUE(participant->find_rows({gtrid, ""})->remembers);
+    // Restored from a copy of before epoch 3, which the transaction is of.
+    expect_no_vote(*participant, ask_later);
+  }
+  // Emptied, and nobody has been there since.
+  for (const auto* table : {"acceptor", "coordinator", "pulse", "proof"}) {
+    direct->run(std::string("DELETE FROM assent.") + table + " WHERE " +
+                (table == std::string("coordinator") ? "id" : table == std::string("pulse") ? "coordinator" : "gtrid") +
+                " LIKE '" + coordinator + "%'");
+  }
+  BlockingParticipant tool(config_for(server, database, coordinator));
+  expect_no_vote(tool, promise(4));
+  // Claimed by a later start: what it begins from then on is remembered, and nothing older.
+  BlockingParticipant successor(config_for(server, database, coordinator));
+  successor.enrol(1, 3);
+  wait_up(successor);
+  expect_no_vote(successor, promise(4));
+  EXPECT_EQ(successor.ask(ask_later)->kind, Kind::granted);
+  EXPECT_EQ(rows(), 0);
+}
+
+// What it granted in this epoch is gone too, when its rows go while the coordinator runs.
+TEST_P(ParticipantAcceptorTest, OneThatForgetsWhileItsCoordinatorRunsHasNoVoteInThisEpoch) {
+  auto participant = up();
+  ASSERT_EQ(participant->ask(pre_commit())->kind, Kind::granted);
+  direct->run("DELETE FROM assent.acceptor WHERE gtrid='" + gtrid + "'");
+  direct->run("DELETE FROM assent.coordinator WHERE id='" + coordinator + "'");
+  ASSERT_TRUE(eventually([&] { return participant->ups() == 2; }, kPatience));
+  EXPECT_FALSE(participant->ask(promise(4))) << "it has forgotten what it had accepted";
+  EXPECT_EQ(rows(), 0);
 }
 
 // What else is asked on the same session must not be undone with it.

@@ -443,7 +443,7 @@ TEST_P(ParticipantTest, ReportsMayDriveTheNextStep) {
     participant->port().prepare(
         work_for(xid, {sql("UPDATE stock SET amount = amount - 1 WHERE id = 1")}), [&, xid](Vote vote) {
           EXPECT_EQ(vote.kind, Vote::Kind::prepared) << told(vote);
-          participant->port().settle(xid, Decided::commit, true, [&](ports::SettleReport report) {
+          participant->port().settle({xid, Decided::commit, true}, [&](ports::SettleReport report) {
             EXPECT_EQ(report.finding, Finding::committed);
             next();
           });

@@ -47,7 +47,11 @@ class BlockingParticipant {
   }
   std::future<ports::SettleReport> start_settle(const protocol::Xid& xid, protocol::Decided decided,
                                                 bool known_prepared = true) {
-    return call<ports::SettleReport>([&](auto done) { port_->settle(xid, decided, known_prepared, std::move(done)); });
+    return start_settle({xid, decided, known_prepared});
+  }
+  ports::SettleReport settle(const ports::SettleOrder& order) { return start_settle(order).get(); }
+  std::future<ports::SettleReport> start_settle(const ports::SettleOrder& order) {
+    return call<ports::SettleReport>([&](auto done) { port_->settle(order, std::move(done)); });
   }
   Result<ports::Inspection> inspect() {
     return call<Result<ports::Inspection>>([&](auto done) { port_->inspect(std::move(done)); }).get();
@@ -65,7 +69,7 @@ class BlockingParticipant {
     if (!found.ok()) return found.error();
     return (*found)[xid.gtrid];
   }
-  Status check_members(const std::string& to, const std::vector<std::string>& known) {
+  Status check_members(const std::string& to, const ports::Participant::KnownServers& known) {
     return call<Status>([&](auto done) { port_->check_members(to, known, std::move(done)); }).get();
   }
   Result<std::uint64_t> close_acceptor(const std::string& from, const std::string& to) {
