@@ -42,6 +42,10 @@ bool contains(const FenceLog& log, const FenceOwner& owner) noexcept {
   return start != log.starts.end() && *owner.sequence <= start->second.last_sequence;
 }
 
+bool may_act(std::span<const milliseconds> since_renewal) noexcept {
+  return std::any_of(since_renewal.begin(), since_renewal.end(), [](auto since) { return since < kOwnerSilence; });
+}
+
 milliseconds watch_for(const FenceOwner& owner) noexcept {
   return owner.silent && *owner.silent >= kOwnerSilence ? kOwnerWatch : kOwnerSilence;
 }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace assent::protocol {
@@ -94,6 +95,12 @@ bool contains(const FenceLog& log, const FenceOwner& owner) noexcept;
 
 /// What a participant's row says to this log. Pure. Never `watch` once it was watched for kOwnerSilence.
 FenceRuling rule(const FenceLog& log, const FenceSight& sight) noexcept;
+
+/// Whether a process may act on the decision of a transaction, and tell it: while it has renewed its claim at one at
+/// least of the participants that take part within kOwnerSilence, by the times since those renewals began. Whoever
+/// rolls the transaction back must have claimed all of them and read their rows, and that one cannot be claimed yet.
+/// Being cut off from a participant is no renewal there: who is cut off from all of them waits, and tells nothing.
+bool may_act(std::span<const std::chrono::milliseconds> since_renewal) noexcept;
 
 /// How long it must be watched, in all, before it can be ruled on.
 std::chrono::milliseconds watch_for(const FenceOwner& owner) noexcept;

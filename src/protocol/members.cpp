@@ -19,7 +19,8 @@ std::optional<ServerIdentity> identity_in(std::string_view digits) {
   ServerIdentity identity = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), identity, 16);
   // Upper case, a sign or fewer digits were not written by format_members().
-  if (error != std::errc() || identity == 0 || end != digits.data() + digits.size() || hex_of(identity) != digits) return std::nullopt;
+  if (error != std::errc() || identity == 0 || end != digits.data() + digits.size() || hex_of(identity) != digits)
+    return std::nullopt;
   return identity;
 }
 

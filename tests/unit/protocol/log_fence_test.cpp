@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace assent::protocol {
 namespace {
@@ -216,6 +217,15 @@ TEST(LogFence, ACopyThatGrewDoesNotContainWhatItsOwnerWroteMeanwhile) {
   EXPECT_FALSE(contains(copy, owner));
   owner.sequence = kLast;
   EXPECT_TRUE(contains(copy, owner));
+}
+
+TEST(LogFence, AProcessActsWhileOneClaimIsYoung) {
+  const auto old = kOwnerSilence;
+  const auto young = kOwnerSilence - milliseconds{1};
+  EXPECT_TRUE(may_act(std::vector{young, young}));
+  EXPECT_TRUE(may_act(std::vector{old, young})) << "nobody else can have claimed them both";
+  EXPECT_FALSE(may_act(std::vector{old, old}));
+  EXPECT_FALSE(may_act(std::vector<milliseconds>{}));
 }
 
 TEST(LogFence, EpochsGainNothing) {

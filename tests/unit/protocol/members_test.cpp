@@ -59,10 +59,10 @@ TEST(Members, TheLongestFits) {
 }
 
 TEST(Members, WhatIsNotAListOfNamesIsNotRead) {
-  for (const auto* text :
-       {"", ",", "orders,", "/", "orders/", "/orders", "orders/a/b", "orders stock", "orders,';--", "orders@", "orders@1",
-        "orders@1F2E3D4C5B6A7988", "orders@1f2e3d4c5b6a79889", "orders@0000000000000000", "orders@-000000000000001",
-        "@1f2e3d4c5b6a7988", "a@0000000000000001,a@0000000000000002", "a@0000000000000001@0000000000000001"}) {
+  for (const auto* text : {"", ",", "orders,", "/", "orders/", "/orders", "orders/a/b", "orders stock", "orders,';--",
+                           "orders@", "orders@1", "orders@1F2E3D4C5B6A7988", "orders@1f2e3d4c5b6a79889",
+                           "orders@0000000000000000", "orders@-000000000000001", "@1f2e3d4c5b6a7988",
+                           "a@0000000000000001,a@0000000000000002", "a@0000000000000001@0000000000000001"}) {
     EXPECT_FALSE(parse_members(text)) << text;
   }
 }
