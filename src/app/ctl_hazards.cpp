@@ -59,9 +59,7 @@ int ctl_hazards(const CtlCall& call) {
 
 // On the log of a stopped coordinator.
 Status acknowledge_in_log(const Config& config, const Acknowledgement& said, const Audit& audit) {
-  auto options = config.log;
-  options.allow_create = false;
-  auto opened = wal::open(options, wal::posix_disk());
+  auto opened = wal::open_for_tool(config.log, wal::posix_disk());
   if (!opened) return std::move(opened).error();
   bool is_open = false;
   for (const auto& hazard : coordinator::open_hazards(opened->state)) {

@@ -99,9 +99,7 @@ std::optional<Error> record(const Databases& databases, const Seen& seen, const 
 
 // Where there is a log, and nobody runs on it.
 void note_in_log(const Config& config, const AuditedAct& act) {
-  auto options = config.log;
-  options.allow_create = false;
-  auto opened = wal::open(options, wal::posix_disk());
+  auto opened = wal::open_for_tool(config.log, wal::posix_disk());
   if (!opened.ok()) return;
   opened->log->append(ports::OperatorAct{act.act, act.gtrid, 0, operator_name(), act.why, base::wall_clock_ms()});
   if (auto closed = opened->log->close(); !closed.ok()) complain(kCtlName, "log: " + closed.error().what);

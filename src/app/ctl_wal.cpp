@@ -128,7 +128,8 @@ Examples:
        nullptr, ctl_wal_dump},
       {"wal repair", "DIR", 1, 1, "make a torn or damaged decision log usable again",
        R"help(Of a stopped coordinator. First the whole log in DIR is copied beside it, to DIR.before-repair-TIME; without a copy
-nothing is changed. Then a torn tail, which a crash leaves and nobody was ever told about, is cut off.
+nothing is changed. Then the log is made to go on behind a torn tail, which a crash leaves and nobody was ever told
+about.
 
 A damaged log is left as it is, and what is damaged is told, with the decisions that can still be read. With
 --force-lose the log goes on without what cannot be read. Kept is every decision to commit that can be read, before
@@ -147,7 +148,7 @@ Examples:
        repair_options, ctl_wal_repair},
       {"wal compact", "DIR", 1, 1, "drop what the decision log of a stopped coordinator no longer needs",
        R"help(Writes a checkpoint of the state that the log in DIR comes to, and removes the segments before the last one. A running
-coordinator does so by itself as segments fill. A torn tail is cut first, after a copy as 'wal repair' makes it. Can be
+coordinator does so by itself as segments fill. A torn tail is passed first, after a copy as 'wal repair' makes it. Can be
 run again; then there is nothing to gain.
 
 Exit codes: 0 done; 64 wrong usage; 65 damaged (see 'wal verify' and 'wal repair'), of a newer format, or not a log;

@@ -41,9 +41,19 @@ std::string text_of_losses(const wal::Salvage& salvage) {
   } else if (salvage.checkpoint_lost) {
     out += "the checkpoint is lost, and nothing by it: the segments go back to the first record\n";
   }
+  for (const auto& one : salvage.missing_segments) {
+    out += "LOST: " +
+           (one.first == one.last ? "segment " + wal::segment_name(one.first) + ", which is not there,"
+                                  : "segments " + wal::segment_name(one.first) + " to " + wal::segment_name(one.last) +
+                                        ", which are not there,") +
+           " with whatever stood in it\n";
+  }
   for (const auto& one : salvage.missing) out += "LOST: " + shown(one);
-  if (!older_lost && salvage.missing.empty()) {
-    out += "no record is known to be lost: whatever the log calls durable was read, or is in the checkpoint\n";
+  if (salvage.end_unknown) {
+    out += "LOST, PERHAPS: records behind record " + std::to_string(salvage.next_sequence - 1) +
+           ", the last that can be read. Whether there were any, and how many, cannot be known\n";
+  } else if (!older_lost && salvage.missing.empty()) {
+    out += "no record is lost: whatever the log calls durable was read, or is in the checkpoint, without a gap\n";
   }
   return out;
 }
@@ -134,6 +144,10 @@ void add_salvage(Json& all, const wal::Salvage& salvage) {
   all["unreadable"] = std::move(unreadable);
   all["lost"] = std::move(missing);
   all["kept"] = std::move(kept);
+  auto segments = Json::array();
+  for (const auto& one : salvage.missing_segments) segments.push_back({{"first", one.first}, {"last", one.last}});
+  all["missing_segments"] = std::move(segments);
+  all["end_unknown"] = salvage.end_unknown;
   all["decided_and_unknown"] = salvage.decided_and_unknown;
 }
 
@@ -158,7 +172,9 @@ std::string text_of(const wal::RepairOptions& options, const wal::RepairReport& 
   } else if (report.tail == wal::Tail::clean) {
     out += directory + ": whole; there is nothing to repair\n";
   } else if (report.tail == wal::Tail::torn) {
-    out += directory + ": nothing was changed; without --dry-run the torn tail is cut, after a copy of the log\n";
+    out +=
+        directory +
+        ": nothing was changed; without --dry-run the log is made to go on behind the torn tail, after a copy of it\n";
   } else {
     out += directory + ": DAMAGED\n";
   }

@@ -62,7 +62,7 @@ std::string json_identities(const std::vector<std::uint64_t>& identities) {
 const char* verdict(wal::Tail tail) {
   switch (tail) {
     case wal::Tail::clean: return "whole";
-    case wal::Tail::torn: return "whole, with a torn tail that the next start cuts off after a copy";
+    case wal::Tail::torn: return "whole, with a torn tail that the next start passes over";
     case wal::Tail::corrupt: return "DAMAGED";
   }
   return "";

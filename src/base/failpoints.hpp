@@ -27,7 +27,7 @@ namespace assent::base {
   X(log_block_unwritten, true)                                                                 \
   X(log_block_unsynced, true)                                                                  \
   X(log_block_durable, false)                                                                  \
-  /* Files put in place whole: segments, checkpoints, copies of torn ends. */                  \
+  /* Files put in place whole: segments, checkpoints. */                                       \
   X(file_without_room, true) /* `error` is a full disk, which is not a failure */              \
   X(file_unwritten, true)                                                                      \
   X(file_unsynced, true)                                                                       \
@@ -38,9 +38,8 @@ namespace assent::base {
   X(file_removed, false)                                                                       \
   /* Opening a log that a crash has left. */                                                   \
   X(log_read, false)                                                                           \
-  X(log_torn_end_kept, false)                                                                  \
-  X(log_torn_end_cut, false)                                                                   \
-  X(log_last_batch_rewritten, false)                                                           \
+  X(log_last_batch_repeated, false)                                                            \
+  X(log_torn_end_passed, false)                                                                \
   X(log_ready, false)                                                                          \
   /* A packet of SQL to a participant, `branches:` or `control:` before its text. */           \
   X(packet_unsent, true)                                                                       \

@@ -1,8 +1,10 @@
 #include "wal/checkpoint.hpp"
 
+#include <cerrno>
 #include <utility>
 
 #include "wal/codec.hpp"
+#include "wal/files.hpp"
 #include "wal/format.hpp"
 
 namespace assent::wal {
@@ -138,6 +140,15 @@ std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& st
   out.replace(kHeadBytes - size.size(), size.size(), size);
   base::put_int(out, checksum(out, head.log_id, 0, 0));
   return out;
+}
+
+Status put_checkpoint(Disk& disk, const std::string& directory, const CheckpointHead& head, const StateBuilder& state) {
+  const std::string bytes = encode_checkpoint(head, state);
+  if (bytes.size() > kCheckpointBytesMax) {
+    return io_error("write a checkpoint of more than 1 GiB as", path_in(directory, kCheckpointName), EFBIG);
+  }
+  const auto failed = write_aside(disk, directory, std::string(kCheckpointName), bytes);
+  return failed ? Status(failed.error()) : Status(Ok{});
 }
 
 Result<CheckpointHead> decode_checkpoint(std::string_view bytes, StateBuilder& into) {

@@ -5,12 +5,13 @@
 #include <string_view>
 
 #include "assent/result.hpp"
+#include "wal/disk.hpp"
 #include "wal/state.hpp"
 
 namespace assent::wal {
 
 // A checkpoint is the whole state of the log in one file, and the place from which reading goes on. It replaces its
-// predecessor by a rename, so there is always exactly one, the old or the new, whole. Pure.
+// predecessor by a rename, so there is always exactly one, the old or the new, whole.
 
 /// Bound on the file: far above 100,000 kept keys, and low enough to be read into memory.
 inline constexpr std::uint64_t kCheckpointBytesMax = 1ULL << 30;
@@ -23,6 +24,8 @@ struct CheckpointHead {
 };
 
 std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& state);
+/// Puts it in place, durably and in one step.
+Status put_checkpoint(Disk& disk, const std::string& directory, const CheckpointHead& head, const StateBuilder& state);
 /// Restores the state into `into`. Errc::log_newer_format or Errc::log_corrupt; the text has no file name yet.
 Result<CheckpointHead> decode_checkpoint(std::string_view bytes, StateBuilder& into);
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <ctime>
 #include <functional>
+#include <set>
 #include <system_error>
 
 #include "base/clock.hpp"
@@ -18,6 +19,7 @@ constexpr std::string_view kSegmentSuffix = ".seg";
 constexpr std::string_view kTornInfix = ".seg.torn-";
 constexpr std::size_t kSegmentDigitsMin = 8;
 constexpr std::uint64_t kZeroesAtOnceBytes = 256ULL << 10;
+constexpr std::uint64_t kReadAroundBytes = 256ULL << 10;
 
 std::string_view remedy_for(Errno number) {
   switch (number) {
@@ -30,6 +32,7 @@ std::string_view remedy_for(Errno number) {
     case ENOTDIR: return "; the log needs a directory there, not a file";
     case EMFILE:
     case ENFILE: return "; raise the limit on open files";
+    case kNoRegularFile: return "; move it away: the log has only regular files";
     case EIO: return "; the device fails: look into the kernel's log before starting again";
     default: return "";
   }
@@ -41,7 +44,10 @@ StepFailed put_in_place(Disk& disk, const std::string& directory, const std::str
   const std::string final_path = path_in(directory, name);
   const std::string aside_path = final_path + std::string(kAsideSuffix);
   std::unique_ptr<File> file;
-  if (const Errno failed = disk.open(aside_path, OpenMode::create, file)) return {"create", aside_path, failed};
+  Errno opened = disk.open(aside_path, OpenMode::create, file);
+  // Whatever bears the name of a file that is being made is of no meaning.
+  if (opened == kNoRegularFile && disk.remove(aside_path) == 0) opened = disk.open(aside_path, OpenMode::create, file);
+  if (opened != 0) return {"create", aside_path, opened};
   const auto give_up = [&](std::string_view doing, Errno failed) {
     file.reset();
     disk.remove(aside_path);
@@ -105,6 +111,10 @@ bool is_aside_name(std::string_view name) {
   return name == kCheckpointName || parse_segment_name(name) || name.find(kTornInfix) != std::string_view::npos;
 }
 
+bool is_torn_copy_name(std::string_view name) {
+  return name.find(kTornInfix) != std::string_view::npos && !name.ends_with(kAsideSuffix);
+}
+
 bool is_log_name(std::string_view name) {
   return name == kCheckpointName || parse_segment_name(name) || is_aside_name(name) ||
          name.find(kTornInfix) != std::string_view::npos;
@@ -142,7 +152,8 @@ std::string ctl_command(std::string_view command, const std::string& directory) 
 Error io_error(std::string_view doing, const std::string& path, Errno number) {
   std::string what = "cannot ";
   what += doing;
-  what += ' ' + path + ": " + std::generic_category().message(number);
+  what += ' ' + path + ": ";
+  what += number == kNoRegularFile ? "it is no regular file" : std::generic_category().message(number);
   what += remedy_for(number);
   return {Errc::io, std::move(what)};
 }
@@ -170,7 +181,7 @@ StepFailed make_segment(Disk& disk, const std::string& directory, const SegmentH
   const auto fill = [&](File& aside) -> Errno {
     if (const Errno failed = aside.write_at(0, encode_segment_header(header))) return failed;
     const std::string zeroes(kZeroesAtOnceBytes, '\0');
-    for (std::uint64_t offset = kSectorBytes; offset < header.bytes;) {
+    for (std::uint64_t offset = kSegmentHeaderBytes; offset < header.bytes;) {
       const auto count = std::min(kZeroesAtOnceBytes, header.bytes - offset);
       if (const Errno failed = aside.write_at(offset, std::string_view(zeroes).substr(0, count))) return failed;
       offset += count;
@@ -187,6 +198,66 @@ Errno read_file(Disk& disk, const std::string& path, std::uint64_t bytes_max, st
   if (const Errno failed = file->info(info)) return failed;
   if (info.bytes > bytes_max) return EFBIG;
   return file->read_at(0, static_cast<std::size_t>(info.bytes), out);
+}
+
+Errno read_file_around(Disk& disk, const std::string& directory, const std::string& name, std::uint64_t bytes_max,
+                       std::string& out, std::vector<UnreadableBytes>& unreadable) {
+  std::unique_ptr<File> file;
+  if (const Errno failed = disk.open(path_in(directory, name), OpenMode::read, file)) return failed;
+  FileInfo info;
+  if (const Errno failed = file->info(info)) return failed;
+  if (info.bytes > bytes_max) return EFBIG;
+  const Errno whole = file->read_at(0, static_cast<std::size_t>(info.bytes), out);
+  if (whole != EIO) return whole;
+  out.clear();
+  std::string part;
+  const auto read = [&](std::uint64_t at, std::uint64_t count) {
+    const Errno failed = file->read_at(at, static_cast<std::size_t>(count), part);
+    return failed != 0 ? failed : part.size() == count ? 0 : EIO;
+  };
+  for (std::uint64_t at = 0; at < info.bytes;) {
+    auto count = std::min(kReadAroundBytes - at % kReadAroundBytes, info.bytes - at);
+    Errno failed = read(at, count);
+    if (failed == EIO) {
+      count = std::min(kSectorBytes - at % kSectorBytes, info.bytes - at);
+      failed = read(at, count);
+    }
+    if (failed == EIO) {
+      part.assign(static_cast<std::size_t>(count), kUnreadable);
+      const bool goes_on = !unreadable.empty() && unreadable.back().file == name && unreadable.back().end == at;
+      if (!goes_on) unreadable.push_back({name, at, at});
+      unreadable.back().end = at + count;
+    } else if (failed != 0) {
+      return failed;
+    }
+    out += part;
+    at += count;
+  }
+  return 0;
+}
+
+StepFailed sync_path_to(Disk& disk, const std::string& directory, std::vector<std::string>& notes) {
+  std::set<std::string> above;
+  const auto climb = [&](std::string path) {
+    for (auto parent = parent_of(path); parent != path && parent != "."; parent = parent_of(path)) {
+      above.insert(parent);
+      path = std::move(parent);
+    }
+  };
+  std::string real;
+  if (const Errno failed = disk.real_path(directory, real)) return {"find", directory, failed};
+  climb(real);
+  // A link on the way has a name as well.
+  if (directory.starts_with('/')) climb(directory);
+  for (const auto& path : above) {
+    const Errno failed = disk.sync_directory(path);
+    // Where nothing can be written, nothing waits to be made durable; nor in what keeps no names on a disk.
+    if (failed == 0 || failed == EROFS || failed == EINVAL) continue;
+    if (failed != EACCES && failed != EPERM) return {"sync", path, failed};
+    notes.push_back("this account may not read " + path + ", and so cannot make sure that the way from there to " +
+                    directory + " outlasts a power cut; `sync` as root does so, once");
+  }
+  return {};
 }
 
 }  // namespace assent::wal

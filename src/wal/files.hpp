@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "assent/result.hpp"
 #include "wal/disk.hpp"
@@ -27,6 +28,8 @@ std::string segment_name(std::uint64_t number);
 /// Nothing when it is not the name of a segment.
 std::optional<std::uint64_t> parse_segment_name(std::string_view name);
 bool is_aside_name(std::string_view name);
+/// Of a copy that earlier versions made of a torn end: `00000003.seg.torn-...`.
+bool is_torn_copy_name(std::string_view name);
 /// Whether a file of this name is one of the log's, whatever is in it: all but the lock.
 bool is_log_name(std::string_view name);
 /// `20260131T235959.123Z`, now.
@@ -60,5 +63,22 @@ StepFailed make_segment(Disk& disk, const std::string& directory, const SegmentH
 
 /// A whole file; `bytes_max` bounds what is read into memory (EFBIG).
 Errno read_file(Disk& disk, const std::string& path, std::uint64_t bytes_max, std::string& out);
+
+/// Bytes of a file that the device does not give.
+struct UnreadableBytes {
+  std::string file;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+/// As read_file(), and steps over what the device does not give (EIO): those bytes, in whole sectors, are told, and
+/// read as kUnreadable, which is part of nothing that a log writes.
+inline constexpr char kUnreadable = '\xEE';
+Errno read_file_around(Disk& disk, const std::string& directory, const std::string& name, std::uint64_t bytes_max,
+                       std::string& out, std::vector<UnreadableBytes>& unreadable);
+
+/// Makes the name of this directory durable, and the name of the one it stands in, and so on: whoever made them may
+/// have been killed before it could. Says for people what this account may not.
+StepFailed sync_path_to(Disk& disk, const std::string& directory, std::vector<std::string>& notes);
 
 }  // namespace assent::wal

@@ -31,7 +31,7 @@ std::string encode_segment_header(const SegmentHeader& header) {
   base::put_int(out, header.log_id);
   base::put_int(out, header.number);
   base::put_int(out, header.bytes);
-  out.resize(kSectorBytes - kChecksumBytes);
+  out.resize(kSegmentHeaderBytes - kChecksumBytes);
   base::put_int(out, checksum(out, header.log_id, header.number, 0));
   return out;
 }
@@ -53,13 +53,13 @@ Result<SegmentHeader> decode_segment_header(std::string_view bytes) {
   header.log_id = reader.take_int<std::uint64_t>();
   header.number = reader.take_int<std::uint64_t>();
   header.bytes = reader.take_int<std::uint64_t>();
-  if (bytes.size() < kSectorBytes) return Error{Errc::log_corrupt, "it is cut off inside its header"};
-  const auto covered = bytes.substr(0, kSectorBytes - kChecksumBytes);
+  if (bytes.size() < kSegmentHeaderBytes) return Error{Errc::log_corrupt, "it is cut off inside its header"};
+  const auto covered = bytes.substr(0, kSegmentHeaderBytes - kChecksumBytes);
   base::Reader tail(bytes.substr(covered.size(), kChecksumBytes));
   if (tail.take_int<std::uint64_t>() != checksum(covered, header.log_id, header.number, 0)) {
     return Error{Errc::log_corrupt, "its header does not match its checksum"};
   }
-  if (header.bytes < kSegmentBytesMin || header.bytes > kSegmentBytesMax || header.bytes % kSectorBytes != 0) {
+  if (header.bytes < kSegmentBytesMin || header.bytes > kSegmentBytesMax || header.bytes % block_unit(version) != 0) {
     return Error{Errc::log_corrupt, "its header gives an impossible size"};
   }
   return header;
@@ -83,19 +83,28 @@ void finish_block(Block block, std::uint64_t offset, std::string& bytes) {
   std::string sum;
   base::put_int(sum, checksum(covered, block.log_id, block.segment, offset));
   bytes.replace(0, kChecksumBytes, sum);
-  bytes.resize(round_up_to_sector(bytes.size()));
+  bytes.resize(round_up(bytes.size(), block_unit(block.version)));
 }
 
-std::optional<Block> parse_block(std::string_view segment, std::uint64_t offset, std::uint64_t log_id,
-                                 std::uint64_t number) {
-  if (offset > segment.size() || segment.size() - offset < kBlockHeaderBytes) return std::nullopt;
-  const auto here = segment.substr(offset);
+namespace {
+
+/// What stands in a block's header, before its checksum was looked at.
+struct RawBlock {
+  Block block;
+  std::uint64_t sum = 0;
+  std::uint32_t kind = 0;
+};
+
+/// Nothing where no block of this log can start.
+std::optional<RawBlock> parse_header(std::string_view here, std::uint64_t log_id, std::uint64_t number) {
+  if (here.size() < kBlockHeaderBytes) return std::nullopt;
   base::Reader reader(here);
-  const auto sum = reader.take_int<std::uint64_t>();
+  RawBlock raw;
+  raw.sum = reader.take_int<std::uint64_t>();
   const auto magic = reader.take_int<std::uint32_t>();
   if (magic != kBlockMagic && magic != kBlockMagicBefore3) return std::nullopt;
-  const auto kind = reader.take_int<std::uint32_t>();
-  Block block;
+  raw.kind = reader.take_int<std::uint32_t>();
+  Block& block = raw.block;
   block.version = magic == kBlockMagic ? 3 : 2;
   block.log_id = reader.take_int<std::uint64_t>();
   block.segment = reader.take_int<std::uint64_t>();
@@ -103,15 +112,45 @@ std::optional<Block> parse_block(std::string_view segment, std::uint64_t offset,
   block.durable_through = reader.take_int<std::uint64_t>();
   block.records = reader.take_int<std::uint32_t>();
   block.payload_bytes = reader.take_int<std::uint32_t>();
-  if (block.payload_bytes > here.size() - kBlockHeaderBytes) return std::nullopt;
-  if (block.log_id != log_id || block.segment != number) return std::nullopt;
-  const auto covered = here.substr(kChecksumBytes, kBlockHeaderBytes - kChecksumBytes + block.payload_bytes);
-  if (sum != checksum(covered, log_id, number, offset)) return std::nullopt;
-  if (kind < static_cast<std::uint32_t>(BlockKind::batch) || kind > static_cast<std::uint32_t>(BlockKind::seal)) {
+  const bool fits = block.payload_bytes <= here.size() - kBlockHeaderBytes && block.payload_bytes <= kBatchBytesMax;
+  if (!fits || block.log_id != log_id || block.segment != number) return std::nullopt;
+  if (raw.kind < static_cast<std::uint32_t>(BlockKind::batch) ||
+      raw.kind > static_cast<std::uint32_t>(BlockKind::seal)) {
     return std::nullopt;
   }
-  block.kind = static_cast<BlockKind>(kind);
-  return block;
+  block.kind = static_cast<BlockKind>(raw.kind);
+  return raw;
+}
+
+bool matches(const RawBlock& raw, std::string_view here, std::uint64_t offset) {
+  const auto covered = here.substr(kChecksumBytes, kBlockHeaderBytes - kChecksumBytes + raw.block.payload_bytes);
+  return raw.sum == checksum(covered, raw.block.log_id, raw.block.segment, offset);
+}
+
+}  // namespace
+
+std::optional<Block> parse_block(std::string_view segment, std::uint64_t offset, std::uint64_t log_id,
+                                 std::uint64_t number) {
+  if (offset > segment.size()) return std::nullopt;
+  const auto here = segment.substr(offset);
+  const auto raw = parse_header(here, log_id, number);
+  // One that starts elsewhere than blocks of its version do was never written.
+  if (!raw || offset % block_unit(raw->block.version) != 0 || !matches(*raw, here, offset)) return std::nullopt;
+  return raw->block;
+}
+
+std::optional<BlockSearch::Found> BlockSearch::next(std::uint64_t from) {
+  for (auto at = from; at < segment_.size() && !exhausted_; at += unit_) {
+    const auto here = segment_.substr(at);
+    const auto raw = parse_header(here, log_id_, number_);
+    if (!raw || at % block_unit(raw->block.version) != 0) continue;
+    const auto bytes = kBlockHeaderBytes + raw->block.payload_bytes;
+    exhausted_ = bytes > bytes_left_;
+    if (exhausted_) break;
+    bytes_left_ -= bytes;
+    if (matches(*raw, here, at)) return Found{at, raw->block};
+  }
+  return std::nullopt;
 }
 
 }  // namespace assent::wal

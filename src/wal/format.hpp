@@ -17,8 +17,12 @@ namespace assent::wal {
 /// instances, identities and the order of the keys.
 inline constexpr std::uint32_t kFormatVersion = 3;
 
-/// What a power cut leaves either old or new, and where blocks start: no write touches a sector of a durable batch.
-inline constexpr std::uint64_t kSectorBytes = 512;
+/// Where blocks start, and what is never written again once a record in it is durable: a drive may lose a whole sector
+/// of 4 KiB that it was writing, and the kernel writes whole pages of that size.
+inline constexpr std::uint64_t kSectorBytes = 4096;
+/// Of formats 1 and 2, in place of kSectorBytes. Such segments are read, and never written to.
+inline constexpr std::uint64_t kSectorBytesBefore3 = 512;
+inline constexpr std::uint64_t kSegmentHeaderBytes = 512;
 
 inline constexpr std::uint64_t kSegmentBytesMin = 64ULL << 10;
 inline constexpr std::uint64_t kSegmentBytesMax = 1ULL << 30;
@@ -30,13 +34,20 @@ inline constexpr std::size_t kBlockHeaderBytes = 56;
 /// Where the first block of a segment starts; before it stands the segment's header.
 inline constexpr std::uint64_t kBlocksOffset = kSectorBytes;
 
-// The smallest segment holds its header, one batch with the largest record, and a sector for the mark or seal.
+// The smallest segment holds its header, one batch with the largest record, and a page for the mark or seal.
 static_assert(kBlocksOffset + kBlockHeaderBytes + kRecordBytesMax + 2 * kSectorBytes <= kSegmentBytesMin);
 static_assert(kBlockHeaderBytes + kRecordBytesMax < kBatchBytesMax);
-static_assert(kBlockHeaderBytes <= kSectorBytes);
+static_assert(kBlockHeaderBytes <= kSectorBytesBefore3 && kSegmentHeaderBytes <= kSectorBytesBefore3);
 
+/// What blocks of a version of the format start at multiples of, and take whole ones of.
+constexpr std::uint64_t block_unit(std::uint32_t version) {
+  return version < 3 ? kSectorBytesBefore3 : kSectorBytes;
+}
+constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
 constexpr std::uint64_t round_up_to_sector(std::uint64_t bytes) {
-  return (bytes + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
+  return round_up(bytes, kSectorBytes);
 }
 
 struct SegmentHeader {
@@ -46,7 +57,7 @@ struct SegmentHeader {
   std::uint32_t version = kFormatVersion;
 };
 
-/// One sector.
+/// kSegmentHeaderBytes of them; up to the first block all is zero.
 std::string encode_segment_header(const SegmentHeader& header);
 /// Errc::log_newer_format or Errc::log_corrupt; the text has no file name yet.
 Result<SegmentHeader> decode_segment_header(std::string_view bytes);
@@ -76,17 +87,44 @@ struct Block {
   std::uint32_t payload_bytes = 0;
   std::uint32_t version = kFormatVersion;  ///< Of the format of its records: 2 stands for 1 as well.
 
-  std::uint64_t bytes_on_disk() const { return round_up_to_sector(kBlockHeaderBytes + payload_bytes); }
+  std::uint64_t bytes_on_disk() const { return round_up(kBlockHeaderBytes + payload_bytes, block_unit(version)); }
 };
 
 /// Completes a block for the place `offset`. `bytes` holds kBlockHeaderBytes of room and then the payload, and leaves
-/// with the header filled in, padded to whole sectors. Sets `payload_bytes` from the size.
+/// with the header filled in, padded to whole pages. Sets `payload_bytes` from the size.
 void finish_block(Block block, std::uint64_t offset, std::string& bytes);
 
 /// The block that stands at `offset` of a segment's bytes, when it is whole, of this log and made for this very place.
 /// Nothing otherwise: what is there instead is for the reader to judge.
 std::optional<Block> parse_block(std::string_view segment, std::uint64_t offset, std::uint64_t log_id,
                                  std::uint64_t number);
+
+/// Looks for blocks where there need not be one. What it checks is bounded, however many places look like the start of
+/// a block: what a log has written takes each byte once, so beyond some times a segment's size it gives up.
+class BlockSearch {
+ public:
+  BlockSearch(std::string_view segment, std::uint64_t log_id, std::uint64_t number, std::uint64_t unit)
+      : segment_(segment), log_id_(log_id), number_(number), unit_(unit), bytes_left_(kTimesAtMost * segment.size()) {}
+
+  struct Found {
+    std::uint64_t offset = 0;
+    Block block;
+  };
+  /// The first whole block at `from`, which is a multiple of the unit, or behind it.
+  std::optional<Found> next(std::uint64_t from);
+  /// It gave up: there may be blocks that it has not found.
+  bool exhausted() const { return exhausted_; }
+
+ private:
+  static constexpr std::uint64_t kTimesAtMost = 16;
+
+  std::string_view segment_;
+  std::uint64_t log_id_;
+  std::uint64_t number_;
+  std::uint64_t unit_;
+  std::uint64_t bytes_left_;
+  bool exhausted_ = false;
+};
 
 inline std::string_view payload_of(const Block& block, std::string_view segment, std::uint64_t offset) {
   return segment.substr(offset + kBlockHeaderBytes, block.payload_bytes);

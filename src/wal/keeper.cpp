@@ -149,6 +149,10 @@ void Keeper::wait(Lock& lock) {
 void Keeper::make_reserve(Lock& lock) {
   SegmentFile next{newest_segment_ + 1, setup_.segment_bytes, nullptr};
   lock.unlock();
+  if (auto ours = setup_.check_ownership(); !ours) {
+    lock.lock();
+    return fail_for_good(lock, std::move(ours).error());
+  }
   const auto failed =
       make_segment(disk_, setup_.directory, {setup_.checkpoint.log_id, next.number, next.bytes}, next.file);
   lock.lock();
@@ -183,6 +187,10 @@ void Keeper::write_checkpoint(Lock& lock) {
   const CheckpointHead head{last_.log_id, incoming_through_, current_segment_, current_first_sequence_};
   absorb(lock);
   lock.unlock();
+  if (auto ours = setup_.check_ownership(); !ours) {
+    lock.lock();
+    return fail_for_good(lock, std::move(ours).error());
+  }
   const std::string bytes = encode_checkpoint(head, state_);
   StepFailed failed;
   if (bytes.size() > kCheckpointBytesMax) {

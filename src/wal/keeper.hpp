@@ -39,6 +39,8 @@ class Keeper {
     std::uint64_t current_segment = 1;         ///< Where the writer is.
     std::uint64_t current_first_sequence = 1;  ///< Of the first record in it.
     std::uint64_t durable_through = 0;
+    /// Whether the directory is still the log's own. Asked before each change in it.
+    std::function<Status()> check_ownership;
     /// Called once, on the keeper's thread, when going on would be unsafe.
     std::function<void(Error)> on_fatal;
   };

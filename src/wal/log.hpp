@@ -19,9 +19,10 @@ namespace assent::wal {
 //   append -> group in memory -> one write and one sync (writer.hpp) -> acknowledged
 //                                        |
 //                                        +-> keeper.hpp: next segment ahead of need, checkpoint, removal
-//   open   -> lock -> read and judge (reader.hpp) -> cut a torn tail, make durable what was read (repair.hpp) -> append
+//   look   -> lock -> read and judge (reader.hpp): leaves nothing behind
+//   begin  -> make what is missing, make durable what was read (repair.hpp) -> append
 //
-// Only a torn tail is repaired. Damage is refused, by file and offset, and nothing is changed.
+// Damage is refused, by file and offset, and nothing is changed.
 
 struct Options {
   std::string directory;
@@ -35,21 +36,59 @@ struct Options {
   std::uint64_t new_log_id = 0;                 ///< For a new log; 0: at random.
 };
 
+/// A log that was looked at and may be begun: its directory is held and locked, and as it was. It leaves nothing
+/// behind, neither a directory nor a file, unless it is begun.
+class Candidate {
+ public:
+  Candidate(Candidate&&) noexcept;
+  Candidate& operator=(Candidate&&) noexcept;
+  ~Candidate();
+
+  /// What the log comes to. That of a log that is to be made has its id already, and else nothing.
+  const ports::LogState& state() const;
+  Tail tail() const;
+  /// There is none yet.
+  bool creates() const;
+  /// Where it lies: a token of this boot of this host and its directory. Whoever wrote there before has ended. 0: not
+  /// known, as before there is a directory, or where directories can't be locked.
+  std::uint64_t place() const;
+
+ private:
+  friend Result<Candidate> look(const Options& options, Disk& disk);
+  friend struct Opener;
+  struct Impl;
+  explicit Candidate(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 struct Opened {
   std::unique_ptr<WriterLog> log;
   ports::LogState state;
-  Tail tail = Tail::clean;         ///< As it was found; a torn one has been cut.
+  Tail tail = Tail::clean;         ///< As it was found; the log goes on behind a torn one.
   std::vector<std::string> notes;  ///< For people: what was repaired or looked odd.
   bool created = false;
+  std::uint64_t place = 0;  ///< As Candidate::place(), and known in a directory that was made.
 };
 
-/// Takes the owner lock, reads, repairs what a crash leaves, and starts writing. `disk` must outlive the log, as must
-/// `executor`, where records are written while that is quick, and their callbacks run (see WriterLog). Blocks for disk
-/// operations.
+/// Takes the owner's locks, as far as there is something to lock, reads and judges. `disk` must outlive what comes of
+/// it. Blocks for disk operations.
 ///
-/// Errors: invalid_argument (an option, or the directory is a file), not_found (no log and none may be made, or its
-/// parent is missing), log_locked, log_newer_format, log_corrupt (these three leave the log's files unchanged), io.
+/// Errors, all of which leave the log's files unchanged: invalid_argument (an option, or the directory is a file),
+/// not_found (no log and none may be made, or its parent is missing), log_locked, log_newer_format, log_corrupt, io.
+Result<Candidate> look(const Options& options, Disk& disk);
+
+/// Makes a log where there is none, makes durable what was read and the way to it, and starts writing. `executor` must
+/// outlive the log; records are written there while that is quick, and their callbacks run there (see WriterLog).
+/// Errors: as of look(), when the directory is no longer what was looked at; io. A log that could not be made is taken
+/// away again.
+Result<Opened> begin(Candidate candidate, ports::Executor executor = nullptr);
+
+/// Both at once.
 Result<Opened> open(const Options& options, Disk& disk, ports::Executor executor = nullptr);
+
+/// For tools that write into the log of a stopped coordinator: as open(), where there is a log, and says in the log
+/// that what comes next was not written by the coordinator's last start.
+Result<Opened> open_for_tool(Options options, Disk& disk);
 
 /// Who runs on the log in this directory now, as its LOCK names it: `pid 4711 on db1`.
 std::optional<std::string> running_owner(const std::string& directory, Disk& disk);

@@ -15,19 +15,22 @@
 namespace assent::wal {
 namespace {
 
-/// The lock, unless there is no log to own: a directory that is something else gets no trace of this.
-Result<std::unique_ptr<File>> own(Disk& disk, const std::string& directory) {
-  if (auto known = check_versions(disk, directory); !known) {
-    if (known.error().code == Errc::not_found) return no_log(directory);
-    return std::move(known).error();
-  }
+/// The directory and its lock, unless there is no log to own: a directory that is something else gets no trace of this.
+Result<Owned> own(Disk& disk, const std::string& directory) {
+  auto held = hold_directory(disk, directory);
+  if (!held && held.error().code == Errc::not_found) return no_log(directory);
+  if (!held) return std::move(held).error();
+  if (auto known = check_versions(**held, directory); !known) return std::move(known).error();
   std::vector<std::string> names;
-  if (const Errno failed = disk.list(directory, names)) return io_error("read", directory, failed);
+  if (const Errno failed = (*held)->list(directory, names)) return io_error("read", directory, failed);
   const bool is_log = std::any_of(names.begin(), names.end(), [](const auto& name) {
     return name == kCheckpointName || parse_segment_name(name).has_value();
   });
   if (!is_log) return no_log(directory);
-  return take_lock(disk, directory);
+  Owned owned;
+  owned.directory = *std::move(held);
+  if (auto taken = take_ownership(owned, directory, true); !taken) return std::move(taken).error();
+  return owned;
 }
 
 /// What the log does not need once it begins with this segment. A start removes what is left of it.
@@ -44,27 +47,16 @@ Status remove_before(Disk& disk, const std::string& directory, std::uint64_t seg
   return failed == 0 ? Status(Ok{}) : io_error("sync", directory, failed);
 }
 
-/// Puts the checkpoint in place. This is where both commands take effect; what they do before changes nothing of what
-/// the log says, and what they do after only takes away what it no longer needs.
-Status put_checkpoint(Disk& disk, const std::string& directory, const CheckpointHead& head, const StateBuilder& state) {
-  const std::string bytes = encode_checkpoint(head, state);
-  if (bytes.size() > kCheckpointBytesMax) {
-    return io_error("write a checkpoint of more than 1 GiB as", path_in(directory, kCheckpointName), EFBIG);
-  }
-  const auto failed = write_aside(disk, directory, std::string(kCheckpointName), bytes);
-  return failed ? Status(failed.error()) : Status(Ok{});
-}
-
-/// Makes a copy, then cuts, as open() does.
-Status cut_torn_tail(Disk& disk, const std::string& directory, const Scan& scan, File& lock, std::string& copy,
-                     std::vector<std::string>& notes) {
+/// Makes a copy, then goes on behind the torn end, as begin() does.
+Status pass_torn_end(Disk& disk, const std::string& directory, const Scan& scan, File& lock, std::string& copy,
+                     Ready& out) {
   auto copied = copy_beside(disk, directory);
   if (!copied) return std::move(copied).error();
   copy = *std::move(copied);
   if (auto is_signed = sign_lock(directory, lock); !is_signed) return is_signed;
   auto ready = make_ready(disk, directory, scan.end_segment_bytes, scan);
   if (!ready) return std::move(ready).error();
-  notes = std::move(ready->notes);
+  out = *std::move(ready);
   return Ok{};
 }
 
@@ -79,6 +71,8 @@ Status begin_anew(Disk& disk, const std::string& directory, const Salvage& salva
     return failed.error();
   }
   const CheckpointHead head{log_id, salvage.next_sequence - 1, number, salvage.next_sequence};
+  // Where both commands take effect: what they do before changes nothing of what the log says, and what they do after
+  // only takes away what it no longer needs.
   if (auto put = put_checkpoint(disk, directory, head, salvage.state); !put) return put;
   return remove_before(disk, directory, number);
 }
@@ -112,10 +106,11 @@ bool is_compact(const Scan& scan) {
 
 }  // namespace
 
-Result<RepairReport> repair(const RepairOptions& options, Disk& disk) {
+Result<RepairReport> repair(const RepairOptions& options, Disk& whole_disk) {
   const auto& directory = options.directory;
-  auto lock = own(disk, directory);
-  if (!lock) return std::move(lock).error();
+  auto owned = own(whole_disk, directory);
+  if (!owned) return std::move(owned).error();
+  HeldDirectory& disk = *owned->directory;
   auto scanned = scan(disk, directory, kAllKeys);
   if (!scanned) return std::move(scanned).error();
   RepairReport report;
@@ -128,8 +123,11 @@ Result<RepairReport> repair(const RepairOptions& options, Disk& disk) {
   if (report.tail == Tail::clean) return report;
   if (report.tail == Tail::torn) {
     if (options.dry_run) return report;
-    auto cut = cut_torn_tail(disk, directory, *scanned, **lock, report.copy, report.notes);
-    if (!cut) return std::move(cut).error();
+    Ready ready;
+    if (auto passed = pass_torn_end(disk, directory, *scanned, *owned->lock, report.copy, ready); !passed) {
+      return std::move(passed).error();
+    }
+    report.notes = std::move(ready.notes);
     report.repaired = true;
     return report;
   }
@@ -140,32 +138,36 @@ Result<RepairReport> repair(const RepairOptions& options, Disk& disk) {
   auto copied = copy_beside(disk, directory);
   if (!copied) return std::move(copied).error();
   report.copy = *std::move(copied);
-  if (auto is_signed = sign_lock(directory, **lock); !is_signed) return std::move(is_signed).error();
+  if (auto is_signed = sign_lock(directory, *owned->lock); !is_signed) return std::move(is_signed).error();
   if (auto begun = begin_anew(disk, directory, *report.salvage); !begun) return std::move(begun).error();
   if (auto good = check_repaired(disk, directory, report.salvage->state.state()); !good) return std::move(good).error();
   report.repaired = true;
   return report;
 }
 
-Result<CompactReport> compact(const std::string& directory, Disk& disk) {
-  auto lock = own(disk, directory);
-  if (!lock) return std::move(lock).error();
+Result<CompactReport> compact(const std::string& directory, Disk& whole_disk) {
+  auto owned = own(whole_disk, directory);
+  if (!owned) return std::move(owned).error();
+  HeldDirectory& disk = *owned->directory;
   auto scanned = scan_whole(disk, directory, kAllKeys);
   if (!scanned) return std::move(scanned).error();
   CompactReport report;
   report.bytes_before = report.bytes_after = bytes_in(disk, directory);
   if (is_compact(*scanned)) return report;
+  Ready state_on_disk;
   if (scanned->tail == Tail::torn) {
-    auto cut = cut_torn_tail(disk, directory, *scanned, **lock, report.copy, report.notes);
-    if (!cut) return std::move(cut).error();
+    auto passed = pass_torn_end(disk, directory, *scanned, *owned->lock, report.copy, state_on_disk);
+    if (!passed) return std::move(passed).error();
   } else {
-    if (auto is_signed = sign_lock(directory, **lock); !is_signed) return std::move(is_signed).error();
+    if (auto is_signed = sign_lock(directory, *owned->lock); !is_signed) return std::move(is_signed).error();
     // A checkpoint may only cover what is durable in the segments as well: what it calls so must be found there.
     auto ready = make_ready(disk, directory, scanned->end_segment_bytes, *scanned);
     if (!ready) return std::move(ready).error();
+    state_on_disk = *std::move(ready);
   }
-  const CheckpointHead head{scanned->checkpoint.log_id, scanned->next_sequence - 1, scanned->end.segment,
-                            scanned->end_first_sequence};
+  report.notes = std::move(state_on_disk.notes);
+  const CheckpointHead head{scanned->checkpoint.log_id, scanned->next_sequence - 1, state_on_disk.current.number,
+                            state_on_disk.current_first_sequence};
   if (auto put = put_checkpoint(disk, directory, head, scanned->state); !put) return std::move(put).error();
   if (auto removed = remove_before(disk, directory, head.first_segment); !removed) return std::move(removed).error();
   report.bytes_after = bytes_in(disk, directory);

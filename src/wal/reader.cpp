@@ -22,6 +22,7 @@ struct Extent {
 
 /// Whole sectors at once: most of what is looked at is the zeroes of segments that are still to be filled.
 Extent find_nonzero(std::string_view bytes, std::uint64_t from) {
+  if (from >= bytes.size()) return {};
   static constexpr char kZeroes[kSectorBytes] = {};
   while (from + kSectorBytes <= bytes.size() && std::memcmp(bytes.data() + from, kZeroes, kSectorBytes) == 0) {
     from += kSectorBytes;
@@ -71,9 +72,18 @@ class Scanner {
   /// What a segment holds besides its batches.
   struct Walked {
     bool sealed = false;
-    bool anything = false;  ///< A valid block.
-    std::uint64_t end = kBlocksOffset;
+    bool anything = false;             ///< A valid block.
+    std::uint64_t first_sequence = 0;  ///< Of the first record in it; of the next one to come where it has none.
+    std::uint64_t end = 0;
     Extent garbage;
+  };
+  /// What was read of a segment.
+  struct Segment {
+    bool usable = false;  ///< Its header is good, so there is something to follow. Otherwise that was found as damage.
+    std::uint32_t version = kFormatVersion;
+    std::string bytes;
+    std::uint64_t unit() const { return block_unit(version); }
+    std::uint64_t begin() const { return unit(); }  ///< The header takes the place of one.
   };
   /// A segment with bytes that are not zero and do not parse.
   struct Garbage {
@@ -88,8 +98,10 @@ class Scanner {
     for (auto& name : names) {
       if (name == kCheckpointName) has_checkpoint_ = true;
       if (const auto number = parse_segment_name(name)) numbers_.push_back(*number);
+      if (is_torn_copy_name(name)) scan_.torn_copies.push_back(name);
       if (is_aside_name(name)) scan_.leftovers.push_back(std::move(name));
     }
+    std::sort(scan_.torn_copies.begin(), scan_.torn_copies.end());
     std::sort(numbers_.begin(), numbers_.end());
     return Ok{};
   }
@@ -115,9 +127,12 @@ class Scanner {
     scan_.presence = Scan::Presence::present;
     const std::string name(kCheckpointName);
     std::string bytes;
-    if (const Errno failed = read_file(disk_, path_in(directory_, name), kCheckpointBytesMax, bytes)) {
-      return io_error("read", path_in(directory_, name), failed);
-    }
+    std::vector<UnreadableBytes> unreadable;
+    const Errno failed = read_file_around(disk_, directory_, name, kCheckpointBytesMax, bytes, unreadable);
+    if (failed == kNoRegularFile) return not_regular(name), Ok{};
+    if (failed == EFBIG) return damage(name, 0, "it is larger than any checkpoint"), Ok{};
+    if (failed != 0) return io_error("read", path_in(directory_, name), failed);
+    if (cannot_be_read(unreadable)) return Ok{};
     auto head = decode_checkpoint(bytes, scan_.state);
     if (!head && head.error().code == Errc::log_newer_format) return newer(directory_, name, head.error());
     if (!head) return damage(name, 0, head.error().what), Ok{};
@@ -134,9 +149,9 @@ class Scanner {
     scan_.presence = Scan::Presence::unfinished;
     for (const auto number : numbers_) {
       const std::string name = segment_name(number);
-      std::string bytes;
-      if (auto read = read_segment(number, bytes); !read) return read;
-      const bool never_used = !damaged() && number <= 2 && find_nonzero(bytes, kBlocksOffset).empty();
+      Segment segment;
+      if (auto read = read_segment(number, segment); !read) return read;
+      const bool never_used = !damaged() && number <= 2 && find_nonzero(segment.bytes, segment.begin()).empty();
       if (never_used) continue;
       scan_.presence = Scan::Presence::present;
       if (!damaged()) {
@@ -147,28 +162,71 @@ class Scanner {
     return Ok{};
   }
 
-  /// Reads and checks a segment whole. Damage becomes a finding, and `bytes` is then of no use.
-  Status read_segment(std::uint64_t number, std::string& bytes) {
+  void not_regular(const std::string& name) {
+    damage(name, 0, "it is no regular file",
+           "the log's file of this name is elsewhere or lost: move this away and put the file back, or see with `" +
+               ctl_command("wal repair", directory_) + "` what is left");
+  }
+
+  /// Whether there is such a place.
+  bool cannot_be_read(const std::vector<UnreadableBytes>& unreadable) {
+    for (const auto& one : unreadable) {
+      damage(one.file, one.begin,
+             "the device gives an error for bytes " + std::to_string(one.begin) + " to " + std::to_string(one.end));
+    }
+    return !unreadable.empty();
+  }
+
+  /// Reads and checks a segment whole. Damage becomes a finding.
+  Status read_segment(std::uint64_t number, Segment& out) {
     const std::string name = segment_name(number);
-    const Errno failed = read_file(disk_, path_in(directory_, name), kSegmentBytesMax, bytes);
+    out.usable = false;
+    std::vector<UnreadableBytes> unreadable;
+    const Errno failed = read_file_around(disk_, directory_, name, kSegmentBytesMax, out.bytes, unreadable);
+    if (failed == kNoRegularFile) return not_regular(name), Ok{};
     if (failed == EFBIG) return damage(name, 0, "it is larger than any segment"), Ok{};
     if (failed != 0) return io_error("read", path_in(directory_, name), failed);
-    auto header = decode_segment_header(bytes);
+    const bool unread = cannot_be_read(unreadable);
+    auto header = decode_segment_header(out.bytes);
     if (!header && header.error().code == Errc::log_newer_format) return newer(directory_, name, header.error());
-    if (!header) return damage(name, 0, header.error().what), Ok{};
+    if (!header) {
+      if (!unread) damage(name, 0, header.error().what);
+      return Ok{};
+    }
+    out.version = header->version;
     if (header->number != number) {
       damage(name, 0, "it is segment " + std::to_string(header->number) + " under another name");
     } else if (has_checkpoint_ && header->log_id != scan_.checkpoint.log_id) {
       damage(name, 0, "it belongs to another log than the checkpoint");
-    } else if (header->bytes != bytes.size()) {
-      damage(name, bytes.size(),
-             "it has " + std::to_string(bytes.size()) + " bytes and was made with " + std::to_string(header->bytes));
+    } else if (header->bytes != out.bytes.size()) {
+      damage(
+          name, out.bytes.size(),
+          "it has " + std::to_string(out.bytes.size()) + " bytes and was made with " + std::to_string(header->bytes));
+    } else {
+      out.usable = true;
+    }
+    return Ok{};
+  }
+
+  /// With the checkpoint unreadable: what whole batches there are, for whoever looks.
+  Status show_segments() {
+    if (auto known = check_versions(disk_, directory_); !known) return known;
+    if (!visit_) return Ok{};
+    for (const auto number : numbers_) {
+      std::vector<UnreadableBytes> unreadable;
+      const auto name = segment_name(number);
+      std::string& bytes = segment_.bytes;
+      if (read_file_around(disk_, directory_, name, kSegmentBytesMax, bytes, unreadable) != 0) continue;
+      const auto header = decode_segment_header(bytes);
+      if (!header) continue;
+      scan_.checkpoint.log_id = header->log_id;
+      salvage(bytes, number, block_unit(header->version), block_unit(header->version));
     }
     return Ok{};
   }
 
   Status read_segments() {
-    if (damaged()) return check_versions(disk_, directory_);
+    if (damaged()) return show_segments();
     const auto first = scan_.checkpoint.first_segment;
     while (!numbers_.empty() && numbers_.front() < first) {
       scan_.leftovers.push_back(segment_name(numbers_.front()));
@@ -188,58 +246,97 @@ class Scanner {
   void missing(std::uint64_t number) { damage(segment_name(number), 0, "it is missing, and the log goes on in it"); }
 
   Status take_segment(std::uint64_t number) {
-    std::string& bytes = segment_bytes_;
     const bool was_damaged = damaged();
-    const std::size_t findings_before = scan_.findings.size();
-    if (auto read = read_segment(number, bytes); !read) return read;
-    if (scan_.findings.size() != findings_before) return Ok{};
-    FileSummary summary{segment_name(number), bytes.size(), 0, 0, 0, 0};
-    const std::uint64_t first_sequence = scan_.next_sequence;
+    if (auto read = read_segment(number, segment_); !read) return read;
+    if (!segment_.usable) return Ok{};
+    FileSummary summary{segment_name(number), segment_.bytes.size(), 0, 0, 0, 0};
     if (was_damaged) {
-      salvage(bytes, number, kBlocksOffset);
+      salvage(segment_.bytes, number, segment_.begin(), segment_.unit());
       scan_.files.push_back(std::move(summary));
       return Ok{};
     }
-    const Walked walked = walk(bytes, number, summary);
+    const Walked walked = walk(segment_, number, summary);
     scan_.files.push_back(std::move(summary));
-    if (!damaged()) place_end(number, bytes.size(), first_sequence, walked);
+    if (!damaged()) place_end(number, walked);
     return Ok{};
   }
 
-  /// Follows the blocks of one segment for as long as each is whole and takes up where the one before it stopped.
-  Walked walk(const std::string& bytes, std::uint64_t number, FileSummary& summary) {
+  /// Follows the blocks of one segment for as long as each takes up where the one before it stopped.
+  Walked walk(const Segment& segment, std::uint64_t number, FileSummary& summary) {
     Walked walked;
-    const std::string name = segment_name(number);
-    std::uint64_t offset = kBlocksOffset;
-    bool at_end = false;
-    while (!at_end) {
-      const auto block = parse_block(bytes, offset, scan_.checkpoint.log_id, number);
-      if (!block) break;
-      if (!continues(*block)) {
-        damage(name, offset,
-               "a block that follows record " + std::to_string(block->first_sequence - 1) +
-                   " stands where the log has reached record " + std::to_string(scan_.next_sequence - 1));
-        salvage(bytes, number, offset);
+    const auto& bytes = segment.bytes;
+    BlockSearch search(bytes, scan_.checkpoint.log_id, number, segment.unit());
+    std::uint64_t offset = walked.end = segment.begin();
+    walked.first_sequence = scan_.next_sequence;
+    for (bool at_end = false;;) {
+      const auto found = search.next(offset);
+      if (!found) break;
+      const auto& block = found->block;
+      const bool again = repeats(block, bytes, found->offset);
+      if (!goes_on(*found, offset, again, segment, at_end)) {
+        stops(*found, offset, number);
+        salvage(bytes, number, found->offset, segment.unit());
         return walked;
       }
+      // The segment may begin with the last batch of the one before it, repeated.
+      if (!walked.anything) walked.first_sequence = block.first_sequence;
+      if (found->offset != offset) pass_over_gap(number, offset, found->offset);
       walked.anything = true;
-      scan_.durable_through = std::max(scan_.durable_through, block->durable_through);
-      at_end = block->kind != BlockKind::batch;
-      walked.sealed = block->kind == BlockKind::seal;
-      if (!at_end) {
-        if (!apply(*block, bytes, offset, summary)) return walked;
-        walked.end = offset + block->bytes_on_disk();
-      }
-      offset += block->bytes_on_disk();
+      scan_.durable_through = std::max(scan_.durable_through, block.durable_through);
+      offset = found->offset + block.bytes_on_disk();
+      walked.end = block.kind == BlockKind::batch ? offset : found->offset;
+      walked.sealed = block.kind == BlockKind::seal;
+      if (block.kind == BlockKind::batch && !again && !apply(block, bytes, found->offset, summary)) return walked;
+      // The next batch overwrites a mark, unless that stands behind a torn end. In older formats nothing does.
+      at_end = walked.sealed || (block.kind == BlockKind::mark && segment.version < 3);
+    }
+    if (search.exhausted()) {
+      damage(segment_name(number), offset, "more places look like blocks than a log of this size can have");
+      return walked;
     }
     summary.used_bytes = walked.end;
     walked.garbage = find_nonzero(bytes, offset);
-    if (!walked.garbage.empty()) look_behind(bytes, number, offset);
     return walked;
   }
 
   bool continues(const Block& block) const {
     return block.first_sequence == scan_.next_sequence && block.durable_through < scan_.next_sequence;
+  }
+
+  /// A start writes the last batch once more, when nothing proves that it was synced; its own bytes are not touched.
+  /// Where it then goes on in the next segment, the seal before it is of the same sequence.
+  bool repeats(const Block& block, const std::string& bytes, std::uint64_t offset) const {
+    if (block.version < 3 || !scan_.last_batch || block.first_sequence != scan_.last_batch_first_sequence) return false;
+    if (block.kind == BlockKind::seal) return true;
+    return block.kind == BlockKind::batch && block.records == scan_.last_batch_records &&
+           payload_of(block, bytes, offset) == scan_.last_batch_payload;
+  }
+
+  /// What stands between two blocks held no record if the second goes on with the very next one. Only this format has
+  /// such places: earlier ones overwrote a torn end.
+  bool goes_on(const BlockSearch::Found& found, std::uint64_t expected, bool again, const Segment& segment,
+               bool at_end) const {
+    if (at_end || (!continues(found.block) && !again)) return false;
+    return found.offset == expected || segment.version >= 3;
+  }
+
+  void stops(const BlockSearch::Found& found, std::uint64_t offset, std::uint64_t number) {
+    const auto reached = std::to_string(scan_.next_sequence - 1);
+    if (found.offset == offset) {
+      damage(segment_name(number), offset,
+             "a block that follows record " + std::to_string(found.block.first_sequence - 1) +
+                 " stands where the log has reached record " + reached);
+      return;
+    }
+    damage(segment_name(number), offset,
+           "the log stops making sense after record " + reached + ", and at byte " + std::to_string(found.offset) +
+               " says that it was durable up to record " + std::to_string(found.block.durable_through));
+  }
+
+  void pass_over_gap(std::uint64_t number, std::uint64_t from, std::uint64_t to) {
+    note(segment_name(number), from,
+         "a write that was cut off by a crash, up to byte " + std::to_string(to) +
+             "; it was never acknowledged, and the log goes on behind it without a gap");
   }
 
   bool apply(const Block& block, const std::string& bytes, std::uint64_t offset, FileSummary& summary) {
@@ -267,52 +364,42 @@ class Scanner {
     summary.records += block.records;
     scan_.next_sequence = sequence;
     scan_.last_batch = Place{block.segment, offset};
-    scan_.last_batch_bytes = block.bytes_on_disk();
+    scan_.last_batch_first_sequence = block.first_sequence;
+    scan_.last_batch_records = block.records;
+    scan_.last_batch_payload = payload_of(block, bytes, offset);
     return true;
   }
 
-  /// Something at `offset` does not parse. Whatever is whole behind it was written after it had been synced.
-  void look_behind(const std::string& bytes, std::uint64_t number, std::uint64_t offset) {
-    for (auto at = offset; at + kBlockHeaderBytes <= bytes.size(); at += kSectorBytes) {
-      const auto block = parse_block(bytes, at, scan_.checkpoint.log_id, number);
-      if (!block) continue;
-      damage(segment_name(number), offset,
-             "the log stops making sense after record " + std::to_string(scan_.next_sequence - 1) + ", and at byte " +
-                 std::to_string(at) + " says that it was durable up to record " +
-                 std::to_string(block->durable_through));
-      salvage(bytes, number, at);
-      return;
-    }
-  }
-
   /// Shows whole batches behind damage to whoever looks, and to nobody else.
-  void salvage(const std::string& bytes, std::uint64_t number, std::uint64_t from) {
+  void salvage(const std::string& bytes, std::uint64_t number, std::uint64_t from, std::uint64_t unit) {
     if (!visit_) return;
-    for (auto at = from; at + kBlockHeaderBytes <= bytes.size();) {
-      const auto block = parse_block(bytes, at, scan_.checkpoint.log_id, number);
-      if (block) {
-        std::uint64_t sequence = block->first_sequence;
-        decode_records(payload_of(*block, bytes, at), block->version, block->records, [&](ports::LogRecord&& record) {
-          visit_({sequence++, segment_name(number), at, true, std::move(record)});
-        });
-      }
-      at += block ? block->bytes_on_disk() : kSectorBytes;
+    BlockSearch search(bytes, scan_.checkpoint.log_id, number, unit);
+    while (const auto found = search.next(from)) {
+      const auto& block = found->block;
+      std::uint64_t sequence = block.first_sequence;
+      decode_records(payload_of(block, bytes, found->offset), block.version, block.records,
+                     [&](ports::LogRecord&& record) {
+                       visit_({sequence++, segment_name(number), found->offset, true, std::move(record)});
+                     });
+      from = found->offset + block.bytes_on_disk();
     }
   }
 
   /// After a segment without damage: is the end of the log in it?
-  void place_end(std::uint64_t number, std::uint64_t bytes, std::uint64_t first_sequence, const Walked& walked) {
+  void place_end(std::uint64_t number, const Walked& walked) {
+    const auto bytes = segment_.bytes.size();
     const bool goes_on_here = number == scan_.checkpoint.first_segment || sealed_ || walked.anything;
     if (!goes_on_here) {
-      if (!walked.garbage.empty()) garbage_.push_back({number, kBlocksOffset, walked.garbage});
-      scan_.reserves.push_back({number, bytes});
+      if (!walked.garbage.empty()) garbage_.push_back({number, segment_.begin(), walked.garbage});
+      scan_.reserves.push_back({number, bytes, segment_.version, walked.garbage.empty()});
       return;
     }
     if (walked.anything) pass_over(number);
     if (!walked.garbage.empty()) garbage_.push_back({number, walked.end, walked.garbage});
     scan_.end = {number, walked.end};
     scan_.end_segment_bytes = bytes;
-    scan_.end_first_sequence = first_sequence;
+    scan_.end_version = segment_.version;
+    scan_.end_first_sequence = walked.first_sequence;
     sealed_ = walked.sealed;
   }
 
@@ -347,14 +434,13 @@ class Scanner {
     if (garbage_.empty()) return;
     const Garbage& torn = garbage_.front();
     scan_.tail = Tail::torn;
-    scan_.cut = Place{torn.segment, torn.end_of_blocks};
-    scan_.cut_end = torn.extent.end;
+    scan_.torn = Place{torn.segment, torn.end_of_blocks};
+    scan_.torn_end = torn.extent.end;
     scan_.findings.push_back({Finding::Grade::torn, segment_name(torn.segment), torn.end_of_blocks,
                               "the last write was cut off, up to byte " + std::to_string(torn.extent.end) +
                                   "; it was never acknowledged, and the log is whole up to record " +
                                   std::to_string(scan_.next_sequence - 1),
-                              "starting the coordinator cuts it, after a copy, and so does `" +
-                                  ctl_command("wal repair", directory_) + "`"});
+                              "starting the coordinator goes on behind it, and leaves it as it is"});
   }
 
   Disk& disk_;
@@ -362,7 +448,7 @@ class Scanner {
   const RecordVisitor& visit_;
   Scan scan_;
   std::vector<std::uint64_t> numbers_;
-  std::string segment_bytes_;  ///< Of the segment that is being read; its memory serves the next one as well.
+  Segment segment_;  ///< The one that is being read; its memory serves the next one as well.
   bool has_checkpoint_ = false;
   bool sealed_ = false;  ///< The segment that holds the end so far says that the log goes on in the next one.
   std::vector<Garbage> garbage_;
@@ -390,7 +476,7 @@ Status check_versions(Disk& disk, const std::string& directory) {
     std::unique_ptr<File> file;
     std::string bytes;
     if (disk.open(path_in(directory, name), OpenMode::read, file) != 0) continue;
-    if (file->read_at(0, kSectorBytes, bytes) != 0) continue;
+    if (file->read_at(0, kSegmentHeaderBytes, bytes) != 0) continue;
     StateBuilder ignored(0);
     const Status judged =
         is_segment ? as_status(decode_segment_header(bytes)) : as_status(decode_checkpoint(bytes, ignored));

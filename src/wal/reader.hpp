@@ -19,7 +19,8 @@ namespace assent::wal {
 //
 // One batch at a time is between its write and its sync. So a power cut or a kill leaves at most one place that does
 // not parse, with nothing valid behind it, and nothing that calls anything there durable: a torn tail, which nobody
-// was ever told about. Everything else that does not parse is damage, and damage is never read around.
+// was ever told about. The log goes on behind it, with the very next record, and that record proves to every later
+// reader that none was lost there. Everything else that does not parse is damage, and damage is never read around.
 
 enum class Tail : std::uint8_t { clean, torn, corrupt };
 
@@ -105,20 +106,26 @@ struct Scan {
   std::uint64_t durable_through = 0;  ///< What the log itself proves to have been synced.
   Place end;                          ///< Where the next batch goes.
   std::uint64_t end_segment_bytes = 0;
+  std::uint32_t end_version = 0;         ///< Of the format of that segment.
   std::uint64_t end_first_sequence = 1;  ///< Of the first record that is or will be in the end's segment.
   std::optional<Place> last_batch;
-  std::uint64_t last_batch_bytes = 0;
+  std::uint64_t last_batch_first_sequence = 0;
+  std::uint32_t last_batch_records = 0;
+  std::string last_batch_payload;
 
-  /// When torn: what to cut, from its offset up to `cut_end` in the same segment.
-  std::optional<Place> cut;
-  std::uint64_t cut_end = 0;
+  /// When torn: where its bytes begin, in the segment of the end, and where they end. The log goes on behind them.
+  std::optional<Place> torn;
+  std::uint64_t torn_end = 0;
 
   struct Empty {
     std::uint64_t number;
     std::uint64_t bytes;
+    std::uint32_t version;
+    bool clean;  ///< Nothing but zeroes; otherwise it is not to be used.
   };
   std::vector<Empty> reserves;         ///< Segments behind the end, never written to.
   std::vector<std::string> leftovers;  ///< Names of files that may go: temporary ones, segments before the checkpoint.
+  std::vector<std::string> torn_copies;  ///< That earlier versions made of torn ends, oldest first.
 
   /// The damage that was found. Only when tail is corrupt.
   const Finding& damage() const;
@@ -128,8 +135,9 @@ struct Scan {
 /// other fault is left for scan() to find.
 Status check_versions(Disk& disk, const std::string& directory);
 
-/// Errc::log_newer_format when any file was written by a newer program; Errc::io when a file cannot be read;
-/// Errc::not_found when the directory does not exist. Damage is not an error here but a finding.
+/// Errc::log_newer_format when any file was written by a newer program; Errc::io when a file cannot be opened;
+/// Errc::not_found when the directory does not exist. Damage is not an error here but a finding, and so is what the
+/// device does not give.
 Result<Scan> scan(Disk& disk, const std::string& directory, std::uint32_t kept_keys_max,
                   const RecordVisitor& visit = nullptr);
 

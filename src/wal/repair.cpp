@@ -12,7 +12,8 @@
 namespace assent::wal {
 namespace {
 
-constexpr std::uint64_t kZeroesAtOnceBytes = 1ULL << 20;
+/// Copies of torn ends, which versions before format 3 made at each.
+constexpr std::size_t kTornCopiesKept = 4;
 
 class Repair {
  public:
@@ -22,102 +23,144 @@ class Repair {
   Result<Ready> run() {
     // First of all, the names: a checkpoint or segment that was renamed and whose directory was not synced.
     if (const Errno failed = disk_.sync_directory(directory_)) return io_error("sync", directory_, failed);
-    if (scan_.cut) {
-      if (auto cut = cut_tail(); !cut) return std::move(cut).error();
-      ASSENT_FAILPOINT(log_torn_end_cut);
-    }
-    if (auto opened = open_current(); !opened) return std::move(opened).error();
-    if (auto proved = make_durable(); !proved) return std::move(proved).error();
+    // And room, before anything needs it.
     if (auto removed = remove_leftovers(); !removed) return std::move(removed).error();
+    ready_.checkpoint = scan_.checkpoint;
+    ready_.current_first_sequence = scan_.end_first_sequence;
     if (auto reserve = take_reserve(); !reserve) return std::move(reserve).error();
+    const bool old = scan_.end_version < kFormatVersion;
+    if (auto opened = old ? leave_old_format() : open_current(); !opened) return std::move(opened).error();
+    if (scan_.torn) tell_torn();
+    if (!old && scan_.last_batch && scan_.next_sequence - 1 > scan_.durable_through) {
+      if (auto repeated = repeat_last_batch(); !repeated) return std::move(repeated).error();
+      ASSENT_FAILPOINT(log_last_batch_repeated);
+    }
+    // The mark is lasting then, so that from here on a flipped bit in the last batch is told from a torn one.
+    std::string mark(kBlockHeaderBytes, '\0');
+    if (auto marked = put_block(BlockKind::mark, scan_.next_sequence, 0, mark); !marked) {
+      return std::move(marked).error();
+    }
+    if (scan_.torn) ASSENT_FAILPOINT(log_torn_end_passed);
     return std::move(ready_);
   }
 
  private:
   std::string path_of(std::uint64_t number) const { return path_in(directory_, segment_name(number)); }
 
-  Status cut_tail() {
-    const std::string path = path_of(scan_.cut->segment);
-    std::string bytes;
-    if (const Errno failed = read_file(disk_, path, kSegmentBytesMax, bytes)) return io_error("read", path, failed);
-    ASSENT_CHECK(scan_.cut->offset >= kBlocksOffset && scan_.cut_end <= bytes.size());
-    const std::string copy_name = segment_name(scan_.cut->segment) + ".torn-" + utc_stamp();
-    const auto worth_keeping = std::string_view(bytes).substr(0, scan_.cut_end);
-    if (const auto failed = write_aside(disk_, directory_, copy_name, worth_keeping)) {
-      Error error = failed.error();
-      error.what = "the torn end of the log was not cut, since no copy of it could be made: " + error.what;
-      return error;
+  /// Durable, where the log goes on in the current segment. A batch or seal is stepped over, a mark is not.
+  Status put_block(BlockKind kind, std::uint64_t first_sequence, std::uint32_t records, std::string& bytes) {
+    const auto number = ready_.current.number;
+    const Block block{kind, scan_.checkpoint.log_id, number, first_sequence, first_sequence - 1, records, 0};
+    finish_block(block, ready_.offset, bytes);
+    if (const Errno failed = ready_.current.file->write_at(ready_.offset, bytes)) {
+      return io_error("write", path_of(number), failed);
     }
-    ASSENT_FAILPOINT(log_torn_end_kept);
-    std::unique_ptr<File> file;
-    if (const Errno failed = disk_.open(path, OpenMode::read_write, file)) return io_error("open", path, failed);
-    const std::string zeroes(std::min(kZeroesAtOnceBytes, scan_.cut_end - scan_.cut->offset), '\0');
-    for (auto at = scan_.cut->offset; at < scan_.cut_end; at += zeroes.size()) {
-      const auto count = std::min<std::uint64_t>(zeroes.size(), scan_.cut_end - at);
-      const Errno failed = file->write_at(at, std::string_view(zeroes).substr(0, count));
-      if (failed != 0) return io_error("write", path, failed);
-    }
-    if (const Errno failed = file->sync()) return io_error("sync", path, failed);
-    ready_.notes.push_back(segment_name(scan_.cut->segment) + ": a write that was cut off by a crash, bytes " +
-                           std::to_string(scan_.cut->offset) + " to " + std::to_string(scan_.cut_end) +
-                           ", was removed; it had never been acknowledged. The segment as it was is kept in " +
-                           path_in(directory_, copy_name));
+    if (const Errno failed = ready_.current.file->sync()) return io_error("sync", path_of(number), failed);
+    if (kind != BlockKind::mark) ready_.offset += bytes.size();
     return Ok{};
   }
 
   Status open_current() {
+    ready_.current = {scan_.end.segment, scan_.end_segment_bytes, nullptr};
+    ready_.offset = scan_.end.offset;
     const std::string path = path_of(scan_.end.segment);
-    ready_.current.number = scan_.end.segment;
-    ready_.current.bytes = scan_.end_segment_bytes;
     const Errno failed = disk_.open(path, OpenMode::read_write, ready_.current.file);
-    return failed == 0 ? Status(Ok{}) : io_error("open", path, failed);
+    if (failed != 0) return io_error("open", path, failed);
+    // One in another segment stands in a reserve, which has gone.
+    if (!scan_.torn || scan_.torn->segment != scan_.end.segment) return Ok{};
+    ready_.offset = round_up_to_sector(scan_.torn_end);
+    return ready_.offset + kSectorBytes <= ready_.current.bytes ? Status(Ok{}) : clear_torn_end();
   }
 
-  /// The last batch may stand in the kernel's memory only, or there although its sync had failed: then a sync now
-  /// would say OK and prove nothing, so it is written again. Batches before it are vouched for by the one after.
-  Status make_durable() {
-    if (scan_.last_batch && scan_.next_sequence - 1 > scan_.durable_through) {
-      if (auto written = write_again(*scan_.last_batch, scan_.last_batch_bytes); !written) return written;
-      ASSENT_FAILPOINT(log_last_batch_rewritten);
-    }
-    // The mark is lasting then, so that from here on a flipped bit in the last batch is told from a torn one.
-    std::string mark(kBlockHeaderBytes, '\0');
-    Block block{BlockKind::mark,
-                scan_.checkpoint.log_id,
-                scan_.end.segment,
-                scan_.next_sequence,
-                scan_.next_sequence - 1,
-                0,
-                0};
-    finish_block(block, scan_.end.offset, mark);
+  /// It reaches to the end of the segment, where at least a seal must find its place: nothing in it was ever durable.
+  Status clear_torn_end() {
+    ready_.offset = scan_.end.offset;
     const std::string path = path_of(scan_.end.segment);
-    if (const Errno failed = ready_.current.file->write_at(scan_.end.offset, mark)) {
+    const std::string zeroes(static_cast<std::size_t>(scan_.torn_end - scan_.end.offset), '\0');
+    if (const Errno failed = ready_.current.file->write_at(scan_.end.offset, zeroes)) {
       return io_error("write", path, failed);
     }
-    if (const Errno failed = ready_.current.file->sync()) return io_error("sync", path, failed);
+    const Errno failed = ready_.current.file->sync();
+    return failed == 0 ? Status(Ok{}) : io_error("sync", path, failed);
+  }
+
+  void tell_torn() {
+    ready_.notes.push_back(segment_name(scan_.torn->segment) + ": a write that was cut off by a crash, up to byte " +
+                           std::to_string(scan_.torn_end) +
+                           ", is passed over; it had never been acknowledged, and nothing is lost by it");
+  }
+
+  /// The last batch may stand in the kernel's memory only, or there although its sync had failed: then a sync now would
+  /// say OK and prove nothing, so it is written again. Not in its place: it may also be durable, and a write that is
+  /// cut off would take it away. Batches before it are vouched for by the one after.
+  Status repeat_last_batch() {
+    std::string batch(kBlockHeaderBytes, '\0');
+    batch += scan_.last_batch_payload;
+    const auto first = scan_.last_batch_first_sequence;
+    if (ready_.offset + round_up_to_sector(batch.size()) + kSectorBytes > ready_.current.bytes) {
+      if (auto moved = move_on(first); !moved) return moved;
+    }
+    return put_block(BlockKind::batch, first, scan_.last_batch_records, batch);
+  }
+
+  Status move_on(std::uint64_t first_sequence) {
+    if (!ready_.reserve) {
+      SegmentFile next{scan_.end.segment + 1, segment_bytes_, nullptr};
+      const SegmentHeader header{scan_.checkpoint.log_id, next.number, next.bytes};
+      if (const auto failed = make_segment(disk_, directory_, header, next.file)) return failed.error();
+      ready_.reserve = std::move(next);
+    }
+    std::string seal(kBlockHeaderBytes, '\0');
+    if (auto sealed = put_block(BlockKind::seal, first_sequence, 0, seal); !sealed) return sealed;
+    enter(*std::exchange(ready_.reserve, std::nullopt), first_sequence);
     return Ok{};
   }
 
-  Status write_again(const Place& place, std::uint64_t bytes) {
-    const std::string path = path_of(place.segment);
-    std::unique_ptr<File> file;
-    if (const Errno failed = disk_.open(path, OpenMode::read_write, file)) return io_error("open", path, failed);
-    std::string batch;
-    if (const Errno failed = file->read_at(place.offset, bytes, batch)) return io_error("read", path, failed);
-    if (const Errno failed = file->write_at(place.offset, batch)) return io_error("write", path, failed);
-    if (const Errno failed = file->sync()) return io_error("sync", path, failed);
-    return Ok{};
+  void enter(SegmentFile segment, std::uint64_t first_sequence) {
+    ready_.current = std::move(segment);
+    ready_.offset = kBlocksOffset;
+    ready_.current_first_sequence = first_sequence;
+  }
+
+  /// Segments of older formats are read and never written to: their blocks share sectors of 4 KiB.
+  Status leave_old_format() {
+    SegmentFile next{scan_.end.segment + 1, segment_bytes_, nullptr};
+    const CheckpointHead head{scan_.checkpoint.log_id, scan_.next_sequence - 1, next.number, scan_.next_sequence};
+    if (const auto failed = make_segment(disk_, directory_, {head.log_id, next.number, next.bytes}, next.file)) {
+      return failed.error();
+    }
+    // With this, and not before, the log goes on there.
+    if (auto put = put_checkpoint(disk_, directory_, head, scan_.state); !put) return put;
+    ready_.checkpoint = head;
+    enter(std::move(next), scan_.next_sequence);
+    ready_.notes.push_back(
+        "the log was of an older format, and goes on in that of this program, which older ones do "
+        "not read");
+    return remove_segments_before(head.first_segment);
+  }
+
+  Status remove_segments_before(std::uint64_t number) {
+    for (auto old = scan_.checkpoint.first_segment; old < number; ++old) {
+      // What was torn is of no use, and yet may tell somebody how it came.
+      const bool keep = scan_.torn && scan_.torn->segment == old;
+      const Errno failed =
+          keep ? disk_.rename(path_of(old), path_of(old) + ".torn-" + utc_stamp()) : disk_.remove(path_of(old));
+      if (failed != 0 && failed != ENOENT) return io_error("remove", path_of(old), failed);
+    }
+    const Errno failed = disk_.sync_directory(directory_);
+    return failed == 0 ? Status(Ok{}) : io_error("sync", directory_, failed);
   }
 
   Status remove_leftovers() {
     std::vector<std::string> names = scan_.leftovers;
+    const auto copies = scan_.torn_copies.size();
+    for (std::size_t i = 0; i + kTornCopiesKept < copies; ++i) names.push_back(scan_.torn_copies[i]);
     for (const auto& empty : scan_.reserves) {
       if (!is_fitting(empty)) names.push_back(segment_name(empty.number));
     }
     for (const auto& name : names) {
       const std::string path = path_in(directory_, name);
       const Errno failed = disk_.remove(path);
-      // A copy of the torn end may have taken its temporary name over.
       if (failed != 0 && failed != ENOENT) return io_error("remove", path, failed);
     }
     if (names.empty()) return Ok{};
@@ -126,7 +169,8 @@ class Repair {
   }
 
   bool is_fitting(const Scan::Empty& empty) const {
-    return empty.number == scan_.end.segment + 1 && empty.bytes == segment_bytes_;
+    return empty.number == scan_.end.segment + 1 && empty.bytes == segment_bytes_ && empty.clean &&
+           empty.version == kFormatVersion && scan_.end_version == kFormatVersion;
   }
 
   Status take_reserve() {
@@ -165,11 +209,7 @@ Status create_log(Disk& disk, const std::string& directory, std::uint64_t log_id
   }
   StateBuilder empty(0);
   empty.start(log_id);
-  const std::string checkpoint = encode_checkpoint({log_id, 0, 1, 1}, empty);
-  if (const auto failed = write_aside(disk, directory, std::string(kCheckpointName), checkpoint)) {
-    return failed.error();
-  }
-  return Ok{};
+  return put_checkpoint(disk, directory, {log_id, 0, 1, 1}, empty);
 }
 
 Result<Ready> make_ready(Disk& disk, const std::string& directory, std::uint64_t segment_bytes, const Scan& scan) {

@@ -46,6 +46,8 @@ class Salvager {
     for (const auto number : numbers_) {
       if (auto taken = take_segment(number); !taken) return std::move(taken).error();
     }
+    if (sealed_ || numbers_.empty()) miss_segments(next_number_, next_number_ + 1);
+    out_.end_unknown = doubt_since_ >= last_sequence_ && doubt_since_ != kNoDoubt;
     if (durable_through_ > last_sequence_) miss(last_sequence_ + 1, durable_through_);
     if (auto set = set_epochs(); !set) return std::move(set).error();
     out_.next_sequence = std::max(last_sequence_, durable_through_) + 1;
@@ -69,13 +71,14 @@ class Salvager {
   Status read_checkpoint() {
     const std::string name(kCheckpointName);
     std::string bytes;
-    const Errno failed = read_file(disk_, path_in(directory_, name), kCheckpointBytesMax, bytes);
-    if (failed != 0 && failed != ENOENT && failed != EFBIG) return io_error("read", path_in(directory_, name), failed);
+    const Errno failed = read_file_around(disk_, directory_, name, kCheckpointBytesMax, bytes, out_.unreadable);
+    const bool lost = failed == ENOENT || failed == EFBIG || failed == kNoRegularFile;
+    if (failed != 0 && !lost) return io_error("read", path_in(directory_, name), failed);
     StateBuilder state(kAllKeys);
     auto head = failed == 0 ? decode_checkpoint(bytes, state) : Result<CheckpointHead>(Error{});
     if (!head) {
       out_.checkpoint_lost = behind_damage_ = true;
-      if (failed == 0) out_.unreadable.push_back({name, 0, bytes.size()});
+      if (failed == 0 && out_.unreadable.empty()) out_.unreadable.push_back({name, 0, bytes.size()});
       return Ok{};
     }
     out_.state = std::move(state);
@@ -95,8 +98,10 @@ class Salvager {
       std::unique_ptr<File> file;
       std::string bytes;
       const std::string path = path_in(directory_, segment_name(*number));
-      if (const Errno failed = disk_.open(path, OpenMode::read, file)) return io_error("open", path, failed);
-      if (const Errno failed = file->read_at(0, kSectorBytes, bytes)) return io_error("read", path, failed);
+      const Errno failed = disk_.open(path, OpenMode::read, file);
+      if (failed == kNoRegularFile) continue;
+      if (failed != 0) return io_error("open", path, failed);
+      if (file->read_at(0, kSegmentHeaderBytes, bytes) != 0) continue;
       const auto header = decode_segment_header(bytes);
       if (!header) continue;
       log_id_ = header->log_id;
@@ -112,36 +117,66 @@ class Salvager {
     const std::string name = segment_name(number);
     const std::string path = path_in(directory_, name);
     std::string bytes;
-    const Errno failed = read_file(disk_, path, kSegmentBytesMax, bytes);
-    if (failed == EFBIG) return unreadable(name, 0, kSegmentBytesMax), Ok{};
+    // What came before the first one that is left was covered by the checkpoint, wherever that is now.
+    if (!out_.checkpoint_lost || number != numbers_.front()) miss_segments(next_number_, number);
+    const bool follows = number == next_number_;
+    next_number_ = number + 1;
+    sealed_ = false;
+    const Errno failed = read_file_around(disk_, directory_, name, kSegmentBytesMax, bytes, out_.unreadable);
+    if (failed == EFBIG || failed == kNoRegularFile) return unreadable(name, 0, kSegmentBytesMax), Ok{};
     if (failed != 0) return io_error("read", path, failed);
+    std::uint64_t unit = kSectorBytesBefore3;
     const auto header = decode_segment_header(bytes);
     if (!header || header->log_id != log_id_ || header->number != number) {
-      unreadable(name, 0, std::min<std::uint64_t>(kSectorBytes, bytes.size()));
+      unreadable(name, 0, std::min<std::uint64_t>(kSegmentHeaderBytes, bytes.size()));
     } else {
       out_.segment_bytes = header->bytes;
+      unit = block_unit(header->version);
       if (bytes.size() < header->bytes) unreadable(name, bytes.size(), header->bytes);
     }
-    if (number == next_number_) place_ = {name, kBlocksOffset};
-    next_number_ = number + 1;
-    for (auto at = kBlocksOffset; at < bytes.size();) {
-      const auto block = parse_block(bytes, at, log_id_, number);
-      if (block) {
-        if (auto taken = take_block(*block, bytes, name, at); !taken) return taken;
-        at += block->bytes_on_disk();
-        place_ = {name, std::min<std::uint64_t>(at, bytes.size())};
-        continue;
-      }
-      const auto sector = std::string_view(bytes).substr(at, kSectorBytes);
-      if (sector.find_first_not_of('\0') != std::string_view::npos) unreadable(name, at, at + sector.size());
-      at += kSectorBytes;
+    std::uint64_t at = unit;
+    if (follows) place_ = {name, at};
+    BlockSearch search(bytes, log_id_, number, unit);
+    while (const auto found = search.next(at)) {
+      pass_over(bytes, name, at, found->offset, unit);
+      if (auto taken = take_block(found->block, bytes, name, found->offset); !taken) return taken;
+      at = std::min<std::uint64_t>(found->offset + found->block.bytes_on_disk(), bytes.size());
+      place_ = {name, at};
+    }
+    if (search.exhausted()) {
+      unreadable(name, at, bytes.size());
+    } else {
+      pass_over(bytes, name, at, bytes.size(), unit);
     }
     return Ok{};
   }
 
+  /// Sectors without a block. What is not zero in them is told.
+  void pass_over(const std::string& bytes, const std::string& name, std::uint64_t from, std::uint64_t to,
+                 std::uint64_t unit) {
+    for (; from < to; from += unit) {
+      const auto sector = std::string_view(bytes).substr(from, std::min(unit, to - from));
+      if (sector.find_first_not_of('\0') != std::string_view::npos) unreadable(name, from, from + sector.size());
+    }
+  }
+
+  void miss_segments(std::uint64_t first, std::uint64_t end) {
+    if (first >= end) return;
+    behind_damage_ = true;
+    doubt();
+    out_.state.forget_writer();
+    out_.missing_segments.push_back({first, end - 1});
+  }
+
+  /// Something is lost behind the last record so far. The very next record would show that it held none.
+  void doubt() { doubt_since_ = last_sequence_; }
+
   void unreadable(const std::string& name, std::uint64_t begin, std::uint64_t end) {
     behind_damage_ = true;
+    doubt();
     auto& all = out_.unreadable;
+    const auto covers = [&](const auto& one) { return one.file == name && one.begin <= begin && end <= one.end; };
+    if (std::any_of(all.begin(), all.end(), covers)) return;
     if (!all.empty() && all.back().file == name && all.back().end == begin) {
       all.back().end = end;
     } else {
@@ -163,6 +198,7 @@ class Salvager {
     }
     any_block_ = true;
     durable_through_ = std::max(durable_through_, block.durable_through);
+    sealed_ = block.kind == BlockKind::seal;
     if (block.kind != BlockKind::batch) return Ok{};
     if (block.first_sequence > last_sequence_ + 1) miss(last_sequence_ + 1, block.first_sequence - 1);
     std::uint64_t sequence = block.first_sequence;
@@ -254,6 +290,9 @@ class Salvager {
   std::uint64_t covered_through_ = 0;
   std::uint64_t last_sequence_ = 0;
   std::uint64_t durable_through_ = 0;
+  static constexpr std::uint64_t kNoDoubt = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t doubt_since_ = kNoDoubt;  ///< The last record in front of what was lost last.
+  bool sealed_ = false;                   ///< The last block says that the log goes on in the next segment.
   bool any_block_ = false;
   bool behind_damage_ = false;
   std::pair<std::string, std::uint64_t> place_{std::string(kCheckpointName), 0};  ///< Up to which all was read.

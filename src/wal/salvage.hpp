@@ -10,6 +10,7 @@
 #include "ports/decision_log.hpp"
 #include "wal/checkpoint.hpp"
 #include "wal/disk.hpp"
+#include "wal/files.hpp"
 #include "wal/reader.hpp"
 #include "wal/state.hpp"
 
@@ -39,19 +40,18 @@ namespace assent::wal {
 /// Were it too little, the participants, who have seen the higher epoch, would have the start refused.
 inline constexpr std::uint32_t kEpochsPassed = 1U << 20;
 
-/// Bytes of a file that cannot be read, from `begin` on and before `end`.
-struct UnreadableBytes {
-  std::string file;
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-};
-
 /// Records that are not there any more, though later ones are, or though the log says that they were durable.
 struct MissingRecords {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   std::string file;          ///< Where what is there before them ends.
   std::uint64_t offset = 0;  ///< The same.
+};
+
+/// Segments that others call for and that are not there, from `first` to `last`.
+struct MissingSegments {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
 };
 
 struct KeptDecision {
@@ -69,8 +69,12 @@ struct Salvage {
 
   bool checkpoint_lost = false;
   std::uint64_t first_sequence = 1;  ///< With the checkpoint lost: what came before it went with it. 1: nothing did.
-  std::vector<UnreadableBytes> unreadable;
+  std::vector<UnreadableBytes> unreadable;  ///< Whatever is not whole, or not given by the device.
+  std::vector<MissingSegments> missing_segments;
   std::vector<MissingRecords> missing;
+  /// Behind the last record that was read there are bytes, or a segment, that nobody can read: whether and how many
+  /// records were lost there, cannot be known.
+  bool end_unknown = false;
   std::vector<KeptDecision> kept;             ///< In the order of their gtrids.
   std::set<std::string> decided_and_unknown;  ///< Gtrids: a mark proves the decision to commit, which is lost.
 };

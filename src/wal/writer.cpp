@@ -39,18 +39,19 @@ void WriterLog::Group::clear() {
   forced = 0;
 }
 
-WriterLog::WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, std::unique_ptr<File> lock_file)
+WriterLog::WriterLog(Setup setup, StateBuilder state, Ready ready, Owned owned)
     : setup_(std::move(setup)),
       batch_bytes_max_(std::min(kBatchBytesMax, setup_.keeper.segment_bytes - kBlocksOffset - kSectorBytes)),
-      lock_file_(std::move(lock_file)),
+      owned_(std::move(owned)),
       current_(std::move(ready.current)),
-      offset_(setup_.offset),
+      offset_(ready.offset),
       next_sequence_(setup_.next_sequence),
       durable_sequence_(next_sequence_ - 1),
       keeper_(
-          disk,
+          *owned_.directory,
           [this] {
             Keeper::Setup keeper = setup_.keeper;
+            keeper.check_ownership = [this] { return check_ownership(owned_, setup_.directory); };
             keeper.on_fatal = [this](const Error& error) { poison(error.what); };
             return keeper;
           }(),
@@ -422,6 +423,8 @@ void WriterLog::refuse_for_lack_of_room(Group& group) {
 bool WriterLog::write_block(BlockKind kind, std::uint32_t records, std::string& bytes) {
   const Block block{kind, setup_.log_id, current_.number, next_sequence_, next_sequence_ - 1, records, 0};
   finish_block(block, offset_, bytes);
+  // A process that was held up may wake in a log that is another's by now.
+  if (!still_ours()) return false;
   const bool fails = ASSENT_FAILS_AT(log_block_unwritten, to_string(kind));
   const Errno failed = fails ? EIO : current_.file->write_at(offset_, bytes);
   return failed == 0 || fail_file("write", failed);
@@ -433,16 +436,14 @@ bool WriterLog::sync() {
   return still_ours();
 }
 
-/// A deleted segment vanishes with the process, and without the lock file a second owner gets in: neither is a place
-/// for decisions.
+/// A deleted segment vanishes with the process, without the lock file a second owner gets in, and another directory is
+/// what the next start will read: none of them is a place for decisions.
 bool WriterLog::still_ours() {
   FileInfo segment;
-  FileInfo lock;
   if (const Errno failed = current_.file->info(segment)) return fail_file("look at", failed);
-  if (const Errno failed = lock_file_->info(lock)) return fail_file("look at the lock beside", failed);
-  if (segment.links > 0 && lock.links > 0) return true;
-  return poison((segment.links == 0 ? segment_name(current_.number) : std::string(kLockName)) +
-                " was deleted while the log was in use");
+  if (segment.links == 0) return poison(segment_name(current_.number) + " was deleted while the log was in use");
+  const Status ours = check_ownership(owned_, setup_.directory);
+  return ours.ok() || poison(ours.error().what);
 }
 
 /// Leaves the lock meanwhile.

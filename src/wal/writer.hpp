@@ -20,6 +20,7 @@
 #include "wal/disk.hpp"
 #include "wal/format.hpp"
 #include "wal/keeper.hpp"
+#include "wal/lock.hpp"
 #include "wal/repair.hpp"
 
 namespace assent::wal {
@@ -49,14 +50,14 @@ class WriterLog final : public ports::DecisionLog {
     std::string directory;
     std::uint64_t log_id = 0;
     std::uint64_t next_sequence = 1;
-    std::uint64_t offset = kBlocksOffset;  ///< Where the next batch goes in the current segment.
     std::uint32_t lazy_flush_ms = 100;
     Keeper::Setup keeper;
     std::uint32_t quick_ms = 5;
     ports::Executor executor;  ///< May be none: then all runs on the writer's thread. Must outlive the log.
   };
 
-  WriterLog(Setup setup, StateBuilder state, Ready ready, Disk& disk, std::unique_ptr<File> lock_file);
+  /// Everything on the disk goes through the directory that is owned.
+  WriterLog(Setup setup, StateBuilder state, Ready ready, Owned owned);
   /// Writes what was appended, calls back, and gives up the lock; no checkpoint, so the next open reads more.
   ~WriterLog() override;
   WriterLog(const WriterLog&) = delete;
@@ -134,7 +135,7 @@ class WriterLog final : public ports::DecisionLog {
 
   const Setup setup_;
   const std::uint64_t batch_bytes_max_;
-  const std::unique_ptr<File> lock_file_;
+  const Owned owned_;
 
   mutable std::mutex mutex_;
   std::condition_variable to_writer_;

@@ -42,7 +42,7 @@ constexpr const char* kSleeping =
     "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SELECT SLEEP(2)%' AND ID<>CONNECTION_ID()";
 
 /// Taken while the daemon starts over what a killed one has left.
-const Steps kStartSteps = {"log_read",     "log_last_batch_rewritten", "log_ready", "epoch_unforced",
+const Steps kStartSteps = {"log_read",     "log_last_batch_repeated", "log_ready", "epoch_unforced",
                            "epoch_forced", "recovery_resumed"};
 const Steps kStartPackets = {"control:SET SESSION", "assent.coordinator", "control:XA RECOVER", "control:KILL",
                              "DELETE FROM assent.session"};
@@ -52,7 +52,7 @@ const Steps kPreCommitSteps = {"pre_commit_unsent", "quorum_decided"};
 const Steps kAcceptorPackets = {"branches:INSERT INTO assent.acceptor", "control:INSERT IGNORE INTO assent.pulse",
                                 "SELECT gtrid,acceptor", "DELETE FROM assent.acceptor"};
 
-const Steps kTornSteps = {"log_torn_end_kept", "log_torn_end_cut"};
+const Steps kTornSteps = {"log_torn_end_passed"};
 const Steps kHazardSteps = {"hazard_unlogged", "hazard_logged"};
 
 Steps both_ends_of(const Steps& packets) {
@@ -181,7 +181,7 @@ class KillTest : public CrashTest {
       if (step.ends_with("KILL")) running = run_a_long_statement();
       // A batch whose mark has reached the disk need not be written again: here marks come late.
       const auto usual = daemon_.options().more_json;
-      const bool without_marks = step == "log_last_batch_rewritten";
+      const bool without_marks = step == "log_last_batch_repeated";
       if (without_marks) {
         auto& words = daemon_.options().more_json;
         words.replace(words.find("\"segment_bytes\""), 0, "\"lazy_flush_ms\": 60000, ");
@@ -273,7 +273,7 @@ TEST_P(KillTest, AgainAndAgainDuringRecoveryItConverges) {
   close_and_audit();
 }
 
-TEST_P(KillTest, ATornEndIsCutAfterACopyWhereverThatIsInterrupted) {
+TEST_P(KillTest, ATornEndIsPassedWhereverThatIsInterrupted) {
   open();
   for (const auto& step : kTornSteps) {
     SCOPED_TRACE(step);

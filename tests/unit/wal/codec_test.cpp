@@ -164,18 +164,59 @@ TEST(Checkpoint, EveryFlippedByteAndEveryPrefixIsFound) {
 TEST(Format, ABlockIsTakenOnlyWhereItBelongs) {
   std::string block(kBlockHeaderBytes, '\0');
   block += "payload";
-  finish_block({BlockKind::batch, 7, 3, 10, 9, 1, 0}, 1024, block);
+  finish_block({BlockKind::batch, 7, 3, 10, 9, 1, 0}, kSectorBytes, block);
   EXPECT_EQ(block.size(), kSectorBytes);
-  std::string segment(4096, '\0');
-  segment.replace(1024, block.size(), block);
-  segment.replace(2048, block.size(), block);
-  const auto here = parse_block(segment, 1024, 7, 3);
+  std::string segment(4 * kSectorBytes, '\0');
+  segment.replace(kSectorBytes, block.size(), block);
+  segment.replace(2 * kSectorBytes, block.size(), block);
+  const auto here = parse_block(segment, kSectorBytes, 7, 3);
   ASSERT_TRUE(here);
-  EXPECT_EQ(payload_of(*here, segment, 1024), "payload");
-  EXPECT_FALSE(parse_block(segment, 2048, 7, 3)) << "at another offset";
-  EXPECT_FALSE(parse_block(segment, 1024, 8, 3)) << "in another log";
-  EXPECT_FALSE(parse_block(segment, 1024, 7, 4)) << "in another segment";
-  EXPECT_FALSE(parse_block(segment, 4090, 7, 3)) << "over the end";
+  EXPECT_EQ(here->version, kFormatVersion);
+  EXPECT_EQ(payload_of(*here, segment, kSectorBytes), "payload");
+  EXPECT_FALSE(parse_block(segment, 2 * kSectorBytes, 7, 3)) << "at another offset";
+  EXPECT_FALSE(parse_block(segment, kSectorBytes, 8, 3)) << "in another log";
+  EXPECT_FALSE(parse_block(segment, kSectorBytes, 7, 4)) << "in another segment";
+  EXPECT_FALSE(parse_block(segment, segment.size() - 10, 7, 3)) << "over the end";
+}
+
+TEST(Format, BlocksStartWhereThoseOfTheirFormatDo) {
+  for (const std::uint32_t version : {2U, 3U}) {
+    std::string block(kBlockHeaderBytes, '\0');
+    block += "payload";
+    finish_block({BlockKind::batch, 7, 3, 10, 9, 1, 0, version}, 1024, block);
+    EXPECT_EQ(block.size(), block_unit(version));
+    std::string segment(2 * kSectorBytes, '\0');
+    segment.replace(1024, 512, block.substr(0, 512));
+    const auto here = parse_block(segment, 1024, 7, 3);
+    ASSERT_EQ(here.has_value(), version == 2);
+    if (here) {
+      EXPECT_EQ(here->version, 2U);
+      EXPECT_EQ(here->bytes_on_disk(), 512U);
+    }
+  }
+}
+
+TEST(Format, ASearchForBlocksIsBoundedWhateverTheBytes) {
+  // Each place looks like the start of a large block, and none is one.
+  std::string block(kBlockHeaderBytes, '\0');
+  block.resize(200 * kSectorBytes, 'x');
+  finish_block({BlockKind::batch, 7, 3, 10, 9, 1, 0}, 0, block);
+  std::string segment(1024 * kSectorBytes, '\0');
+  for (std::uint64_t at = 0; at < segment.size(); at += kSectorBytes) {
+    segment.replace(at, kBlockHeaderBytes, block.substr(0, kBlockHeaderBytes));
+  }
+  BlockSearch search(segment, 7, 3, kSectorBytes);
+  EXPECT_FALSE(search.next(0));
+  EXPECT_TRUE(search.exhausted());
+  // One that is there is found behind some that are not.
+  std::string real(kBlockHeaderBytes, '\0');
+  real += "payload";
+  finish_block({BlockKind::batch, 7, 3, 10, 9, 1, 0}, 5 * kSectorBytes, real);
+  segment.replace(5 * kSectorBytes, real.size(), real);
+  BlockSearch again(segment, 7, 3, kSectorBytes);
+  const auto found = again.next(0);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->offset, 5 * kSectorBytes);
 }
 
 TEST(Format, ALengthBeyondTheSegmentIsNoBlock) {

@@ -43,7 +43,7 @@ class DamagedLog : public testing::Test {
   void write_two_segments() {
     auto opened = open_or_fail(options_here(), disk_);
     ASSERT_TRUE(force(*opened.log, ports::EpochStarted{"shop1", 42, 1}));
-    for (std::uint64_t i = 1; i <= 4; ++i) ASSERT_TRUE(force(*opened.log, decision(i, 25'000)));
+    for (std::uint64_t i = 1; i <= 4; ++i) ASSERT_TRUE(force(*opened.log, decision(i, 24'000)));
     ASSERT_TRUE(eventually([&] { return disk_.has(path("00000003.seg")); }));
   }
 

@@ -1,26 +1,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
+#include <thread>
 
 #include "support.hpp"
 #include "wal/format.hpp"
+#include "wal/offline.hpp"
 
 namespace assent::wal::test {
 namespace {
 
 using testing::HasSubstr;
-
-std::map<std::string, std::string> contents(const std::string& directory) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    std::ifstream in(entry.path(), std::ios::binary);
-    files[entry.path().filename()] = {std::istreambuf_iterator<char>(in), {}};
-  }
-  return files;
-}
 
 void poke(const std::string& path, std::streamoff offset, const std::string& bytes) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
@@ -161,61 +157,81 @@ TEST(Open, ACorruptLogIsRefusedByFileAndOffsetAndLeftUnchanged) {
     auto opened = open_or_fail(small_options(dir.log()));
     for (std::uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(force(*opened.log, decision(i)));
   }
-  poke(dir.log() + "/00000001.seg", 1024 + 80, "rot");
+  poke(dir.log() + "/00000001.seg", 8192 + 80, "rot");
   const auto before = contents(dir.log());
   const auto opened = open(small_options(dir.log()), posix_disk());
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::log_corrupt);
-  EXPECT_THAT(opened.error().what, HasSubstr("00000001.seg at byte 1024"));
+  EXPECT_THAT(opened.error().what, HasSubstr("00000001.seg at byte 8192"));
   EXPECT_EQ(contents(dir.log()), before);
   EXPECT_EQ(read_state(dir.log(), posix_disk()).error().code, Errc::log_corrupt);
 }
 
-TEST(Open, TornTailIsCutAfterACopy) {
+TEST(Open, TheLogGoesOnBehindATornTailAndLeavesItAsItIs) {
   const TempDir dir;
   {
     auto opened = open_or_fail(small_options(dir.log()));
     for (std::uint64_t i = 1; i <= 2; ++i) ASSERT_TRUE(force(*opened.log, decision(i)));
   }
   const std::string segment = dir.log() + "/00000001.seg";
-  poke(segment, 512 + 2 * 512, std::string(700, 'T'));
+  const std::uint64_t end = kBlocksOffset + 2 * kSectorBytes;
+  poke(segment, end, std::string(700, 'T'));
   const std::string before = contents(dir.log())["00000001.seg"];
   const auto report = verify(dir.log(), posix_disk());
   ASSERT_TRUE(report);
   EXPECT_EQ(report->tail, Tail::torn);
   EXPECT_EQ(read_state(dir.log(), posix_disk())->live.size(), 2U);
   {
-    const auto opened = open_or_fail(small_options(dir.log()));
+    auto opened = open_or_fail(small_options(dir.log()));
     EXPECT_EQ(opened.tail, Tail::torn);
     EXPECT_EQ(opened.state.live.size(), 2U);
     ASSERT_EQ(opened.notes.size(), 1U);
-    EXPECT_THAT(opened.notes[0], HasSubstr("00000001.seg.torn-"));
+    EXPECT_THAT(opened.notes[0], HasSubstr("nothing is lost by it"));
+    ASSERT_TRUE(force(*opened.log, decision(3)));
   }
-  bool copied = false;
-  for (const auto& [name, bytes] : contents(dir.log())) {
-    if (name.find(".torn-") == std::string::npos) continue;
-    copied = true;
-    EXPECT_EQ(bytes, before.substr(0, bytes.size()));
-    EXPECT_GE(bytes.size(), 1536U + 700U);
-  }
-  EXPECT_TRUE(copied);
-  EXPECT_EQ(open_or_fail(small_options(dir.log())).tail, Tail::clean);
+  EXPECT_EQ(contents(dir.log())["00000001.seg"].substr(0, end + 700), before.substr(0, end + 700));
+  const auto opened = open_or_fail(small_options(dir.log()));
+  EXPECT_EQ(opened.tail, Tail::clean);
+  EXPECT_EQ(opened.state.live.size(), 3U);
 }
 
-TEST(Open, NothingIsCutWhenNoCopyCanBeMade) {
+TEST(Open, ATornTailOnAFullDiskTakesNoRoom) {
   const TempDir dir;
-  (void)open_or_fail(small_options(dir.log()));
-  poke(dir.log() + "/00000001.seg", 4096, "torn");
-  const auto before = contents(dir.log());
+  {
+    auto opened = open_or_fail(small_options(dir.log()));
+    ASSERT_TRUE(force(*opened.log, decision(1)));
+  }
+  poke(dir.log() + "/00000001.seg", kBlocksOffset + kSectorBytes, "torn");
   FaultDisk disk;
   disk.set_hook([](FaultDisk::Op op, const std::string& path) {
-    return op == FaultDisk::Op::write && path.find(".torn-") != std::string::npos ? ENOSPC : 0;
+    return op == FaultDisk::Op::open && path.ends_with(".tmp") ? ENOSPC : 0;
   });
-  const auto opened = open(small_options(dir.log()), disk);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, Errc::io);
-  EXPECT_THAT(opened.error().what, HasSubstr("make room"));
-  EXPECT_EQ(contents(dir.log()), before);
+  auto opened = open_or_fail(small_options(dir.log()), disk);
+  ASSERT_TRUE(force(*opened.log, decision(2))) << "in the segment that is there";
+  opened.log.reset();
+  EXPECT_EQ(read_state(dir.log(), posix_disk())->live.size(), 2U);
+}
+
+TEST(Open, ALastBatchThatNothingVouchesForIsRepeatedAndNotWrittenOver) {
+  const TempDir dir;
+  auto options = small_options(dir.log());
+  options.lazy_flush_ms = 60'000;
+  {
+    auto opened = open_or_fail(options);
+    for (std::uint64_t i = 1; i <= 2; ++i) ASSERT_TRUE(force(*opened.log, decision(i)));
+  }
+  // The process ended before its mark.
+  poke(dir.log() + "/00000001.seg", kBlocksOffset + 2 * kSectorBytes, std::string(kSectorBytes, '\0'));
+  const std::string before = contents(dir.log())["00000001.seg"];
+  FaultDisk disk;
+  { auto opened = open_or_fail(options, disk); }
+  const auto after = contents(dir.log())["00000001.seg"];
+  EXPECT_EQ(after.substr(0, kBlocksOffset + 2 * kSectorBytes), before.substr(0, kBlocksOffset + 2 * kSectorBytes));
+  // What the kernel had shown of it never came to the disk.
+  poke(dir.log() + "/00000001.seg", kBlocksOffset + kSectorBytes, std::string(kSectorBytes, '\0'));
+  auto opened = open_or_fail(options);
+  EXPECT_EQ(opened.state.live.size(), 2U);
+  EXPECT_EQ(opened.state.last_sequence, 2U) << "a record that is repeated counts once";
 }
 
 TEST(Open, AnotherSegmentSizeAppliesFromTheNextSegmentOn) {
@@ -241,7 +257,151 @@ TEST(Open, LeftoversOfUnfinishedWorkGoAndOtherFilesStay) {
   EXPECT_EQ(files.count("CHECKPOINT.tmp"), 0U);
   EXPECT_EQ(files.count("00000003.seg.tmp"), 0U);
   EXPECT_EQ(files.count("notes.txt"), 1U);
-  EXPECT_EQ(files.count("00000001.seg.torn-x"), 1U);
+  EXPECT_EQ(files.count("00000001.seg.torn-x"), 1U) << "a copy that an earlier version made";
+}
+
+TEST(Look, LeavesNothingBehindUntilItIsBegun) {
+  const TempDir dir;
+  {
+    const auto candidate = look(small_options(dir.log()), posix_disk());
+    ASSERT_TRUE(candidate) << candidate.error().what;
+    EXPECT_TRUE(candidate->creates());
+    EXPECT_EQ(candidate->place(), 0U) << "there is no directory yet";
+    EXPECT_EQ(candidate->state().log_id, 0x1122334455667788U);
+    EXPECT_EQ(candidate->state().epoch, 0U);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+  std::filesystem::create_directory(dir.log());
+  {
+    const auto candidate = look(small_options(dir.log()), posix_disk());
+    ASSERT_TRUE(candidate);
+    EXPECT_NE(candidate->place(), 0U);
+    EXPECT_FALSE(look(small_options(dir.log()), posix_disk())) << "it is locked, although it is empty";
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(dir.log()));
+}
+
+TEST(Look, OfALogChangesNoByteOfIt) {
+  const TempDir dir;
+  auto options = small_options(dir.log());
+  options.lazy_flush_ms = 60'000;
+  {
+    auto opened = open_or_fail(options);
+    ASSERT_TRUE(force(*opened.log, decision(1)));
+  }
+  poke(dir.log() + "/00000001.seg", kBlocksOffset + 3 * kSectorBytes, "torn");
+  std::filesystem::remove(dir.log() + "/LOCK");
+  std::ofstream(dir.log() + "/00000009.seg.tmp") << "left";
+  const auto before = contents(dir.log());
+  {
+    const auto candidate = look(options, posix_disk());
+    ASSERT_TRUE(candidate) << candidate.error().what;
+    EXPECT_EQ(candidate->state().live.size(), 1U);
+    EXPECT_EQ(candidate->tail(), Tail::torn);
+    EXPECT_FALSE(candidate->creates());
+  }
+  EXPECT_EQ(contents(dir.log()), before);
+  auto candidate = look(options, posix_disk());
+  ASSERT_TRUE(candidate);
+  const auto place = candidate->place();
+  auto opened = begin(*std::move(candidate));
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_EQ(opened->place, place);
+  EXPECT_TRUE(force(*opened->log, decision(2)));
+  EXPECT_EQ(opened->log->durable_sequence(), 2U);
+}
+
+TEST(Begin, IsRefusedWhereSomebodyMadeALogMeanwhile) {
+  const TempDir dir;
+  auto candidate = look(small_options(dir.log()), posix_disk());
+  ASSERT_TRUE(candidate);
+  { auto other = open_or_fail(small_options(dir.log())); }
+  const auto before = contents(dir.log());
+  const auto begun = begin(*std::move(candidate));
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().code, Errc::conflict);
+  EXPECT_EQ(contents(dir.log()), before);
+}
+
+TEST(Begin, ALogThatCannotBeMadeIsTakenAwayAgain) {
+  const TempDir dir;
+  FaultDisk disk;
+  disk.set_hook([](FaultDisk::Op op, const std::string& path) {
+    return op == FaultDisk::Op::write && path.ends_with("00000002.seg.tmp") ? ENOSPC : 0;
+  });
+  EXPECT_FALSE(open(small_options(dir.log()), disk));
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+}
+
+TEST(Begin, MakesTheWholeWayToTheLogDurable) {
+  const TempDir dir;
+  for (const char* part : {"/a", "/a/b"}) std::filesystem::create_directory(dir.path() + part);
+  std::filesystem::create_directory_symlink(dir.path() + "/a/b", dir.path() + "/link");
+  { auto made = open_or_fail(small_options(dir.path() + "/a/b/log")); }
+  // At each start: whoever made the directories may have been killed before it could.
+  std::set<std::string> synced;
+  FaultDisk disk;
+  disk.set_hook([&](FaultDisk::Op op, const std::string& path) {
+    if (op == FaultDisk::Op::sync_directory) synced.insert(path);
+    return 0;
+  });
+  auto opened = open_or_fail(small_options(dir.path() + "/link/log"), disk);
+  for (const auto& path :
+       {dir.path() + "/a/b", dir.path() + "/a", dir.path() + "/link", dir.path(), std::string("/")}) {
+    EXPECT_EQ(synced.count(path), 1U) << path;
+  }
+  disk.set_hook([](FaultDisk::Op op, const std::string& path) {
+    return op == FaultDisk::Op::sync_directory && path == "/" ? EIO : 0;
+  });
+  opened.log.reset();
+  EXPECT_FALSE(open(small_options(dir.path() + "/link/log"), disk)) << "nothing may be acknowledged then";
+}
+
+TEST(Open, OddFilesAreNamedAndNobodyWaitsForThem) {
+  for (const char* name : {"00000001.seg", "CHECKPOINT", "LOCK", "00000003.seg.tmp", "notes"}) {
+    const TempDir dir;
+    { auto made = open_or_fail(small_options(dir.log())); }
+    const auto path = dir.log() + "/" + name;
+    std::filesystem::remove(path);
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    const auto report = verify(dir.log(), posix_disk());
+    ASSERT_TRUE(report) << name << ": " << report.error().what;
+    (void)repair({dir.log(), true, true}, posix_disk());
+    const auto opened = open(small_options(dir.log()), posix_disk());
+    const std::string_view view(name);
+    if (view.ends_with(".tmp") || view == "notes") {
+      EXPECT_TRUE(opened) << name << ": " << opened.error().what;
+      EXPECT_EQ(std::filesystem::exists(path), view == "notes") << name;
+      continue;
+    }
+    ASSERT_FALSE(opened) << name;
+    EXPECT_THAT(opened.error().what, HasSubstr(name));
+    EXPECT_THAT(opened.error().what, HasSubstr("it is no regular file"));
+  }
+}
+
+TEST(Open, WhoeverOnlyLooksNeverKeepsAStartFromItsLock) {
+  const TempDir dir;
+  { auto made = open_or_fail(small_options(dir.log())); }
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> looks{0};
+  std::vector<std::thread> lookers;
+  for (int i = 0; i < 4; ++i) {
+    lookers.emplace_back([&] {
+      while (!stop) {
+        (void)running_owner(dir.log(), posix_disk());
+        ++looks;
+      }
+    });
+  }
+  for (int i = 0; i < 60; ++i) {
+    const auto opened = open(small_options(dir.log()), posix_disk());
+    EXPECT_TRUE(opened) << opened.error().what;
+    EXPECT_TRUE(running_owner(dir.log(), posix_disk()));
+  }
+  stop = true;
+  for (auto& looker : lookers) looker.join();
+  EXPECT_GT(looks, 60U);
 }
 
 TEST(Verify, SaysWhatIsThereAndWhoOwnsIt) {
@@ -280,10 +440,10 @@ TEST(Dump, ShowsEveryRecordInOrderAndWhatIsBehindDamageApart) {
   ASSERT_EQ(seen.size(), 4U);
   for (std::uint64_t i = 0; i < 4; ++i) {
     EXPECT_EQ(seen[i].sequence, i + 1);
-    EXPECT_EQ(seen[i].offset, 512 + 512 * i);
+    EXPECT_EQ(seen[i].offset, kBlocksOffset + kSectorBytes * i);
     EXPECT_EQ(seen[i].record, ports::LogRecord(decision(i + 1)));
   }
-  poke(dir.log() + "/00000001.seg", 1024, "rot");
+  poke(dir.log() + "/00000001.seg", 8192, "rot");
   seen.clear();
   EXPECT_EQ(dump(dir.log(), posix_disk(), collect).error().code, Errc::log_corrupt);
   ASSERT_EQ(seen.size(), 3U);

@@ -98,10 +98,13 @@ class Reader : public testing::Test {
 TEST_F(Reader, EveryFlippedByteOfASmallLogIsFoundOrHarmless) {
   write_small_log();
   const auto used = look().end.offset + kSectorBytes;
-  ASSERT_GE(used, 10 * kSectorBytes);
-  expect_found_or_harmless("00000001.seg", 0, used);
+  ASSERT_GE(used, 9 * kSectorBytes);
+  for (std::uint64_t block = 0; block < used; block += kSectorBytes) {
+    expect_found_or_harmless("00000001.seg", block, block + 320);
+  }
+  expect_found_or_harmless("00000001.seg", 0, used, 61);
   expect_found_or_harmless("00000001.seg", used, kSegmentBytesMin, 509);
-  expect_found_or_harmless("00000002.seg", 0, 2 * kSectorBytes);
+  expect_found_or_harmless("00000002.seg", 0, 2 * kSectorBytes, 13);
   expect_found_or_harmless("00000002.seg", 2 * kSectorBytes, kSegmentBytesMin, 509);
   expect_found_or_harmless("CHECKPOINT", 0, bytes("CHECKPOINT").size());
 }
@@ -113,10 +116,10 @@ TEST_F(Reader, EveryFlippedByteAroundASealIsFoundOrHarmless) {
   for (std::uint64_t batch = kBlocksOffset; batch < sealed_at; batch += round_up_to_sector(25'300)) {
     expect_found_or_harmless("00000001.seg", batch, batch + 300);
   }
-  expect_found_or_harmless("00000001.seg", sealed_at, sealed_at + kSectorBytes);
+  expect_found_or_harmless("00000001.seg", sealed_at, sealed_at + kSectorBytes, 13);
   expect_found_or_harmless("00000001.seg", 0, kSegmentBytesMin, 97);
   expect_found_or_harmless("00000002.seg", 0, 900);
-  expect_found_or_harmless("00000002.seg", used - 3 * kSectorBytes, used);
+  expect_found_or_harmless("00000002.seg", used - 3 * kSectorBytes, used, 13);
 }
 
 TEST_F(Reader, AFlipThatIsNotFoundStillOpensToTheSameState) {
@@ -124,7 +127,7 @@ TEST_F(Reader, AFlipThatIsNotFoundStillOpensToTheSameState) {
   const auto before = look();
   const auto used = before.end.offset + kSectorBytes;
   std::uint64_t harmless = 0;
-  for (std::uint64_t at = 0; at < used; at += 23) {
+  for (std::uint64_t at = 0; at < used; at += 101) {
     auto flipped = disk_.copy();
     auto& byte = flipped->bytes(path("00000001.seg"))[at];
     byte = static_cast<char>(byte ^ 0x10);
@@ -167,7 +170,7 @@ TEST_F(Reader, AFlipInTheLastDurableBatchIsNotTakenForATornTail) {
 TEST_F(Reader, ALastBatchThatVanishedUnderItsMarkIsFound) {
   write_small_log();
   const auto seen = look();
-  bytes("00000001.seg").replace(seen.last_batch->offset, seen.last_batch_bytes, seen.last_batch_bytes, '\0');
+  bytes("00000001.seg").replace(seen.last_batch->offset, kSectorBytes, kSectorBytes, '\0');
   expect_damage("00000001.seg", "says that it was durable");
 }
 
@@ -180,7 +183,7 @@ TEST_F(Reader, AnUnreadableMarkIsHarmless) {
   EXPECT_EQ(after.state.state(), before.state.state());
 }
 
-TEST_F(Reader, ABatchTornOverTheMarkIsCut) {
+TEST_F(Reader, ABatchTornOverTheMarkIsToldFromDamage) {
   write_small_log();
   const auto before = look();
   // The mark is still there, as the batch's first sector never came.
@@ -188,8 +191,9 @@ TEST_F(Reader, ABatchTornOverTheMarkIsCut) {
   auto after = look();
   EXPECT_EQ(after.tail, Tail::torn);
   EXPECT_EQ(after.state.state(), before.state.state());
-  ASSERT_TRUE(after.cut);
-  EXPECT_EQ(after.cut->offset, before.end.offset);
+  ASSERT_TRUE(after.torn);
+  EXPECT_EQ(after.torn->offset, before.end.offset);
+  EXPECT_EQ(after.torn_end, before.end.offset + kSectorBytes + 600);
   // And the mark is gone, as only the first sector came.
   bytes("00000001.seg").replace(before.end.offset, 600, 600, 'b');
   after = look();
@@ -309,6 +313,38 @@ TEST_F(Reader, SegmentsOfAnUnfinishedCreationAreStartedOver) {
   bytes("00000001.seg").replace(kBlocksOffset, kSectorBytes, kSectorBytes, '\0');
   EXPECT_EQ(look().presence, Scan::Presence::unfinished);
   EXPECT_TRUE(open_log(1).created);
+}
+
+TEST_F(Reader, WhatTheDeviceDoesNotGiveIsDamageThatIsNamed) {
+  write_small_log();
+  const auto at = kBlocksOffset + 2 * kSectorBytes;
+  disk_.make_unreadable(path("00000001.seg"), at + 10, at + 20);
+  const auto opened = open(small_options(kRoot), disk_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::log_corrupt);
+  EXPECT_THAT(opened.error().what, HasSubstr("00000001.seg at byte " + std::to_string(at)));
+  EXPECT_THAT(opened.error().what, HasSubstr("the device gives an error"));
+  const auto report = verify(kRoot, disk_);
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_EQ(report->tail, Tail::corrupt);
+  std::uint64_t shown = 0, behind = 0;
+  EXPECT_FALSE(dump(kRoot, disk_, [&](const auto& record) { ++(record.beyond_damage ? behind : shown); }));
+  EXPECT_EQ(shown, 2U);
+  EXPECT_GT(behind, 2U);
+  disk_.make_readable();
+  EXPECT_TRUE(open(small_options(kRoot), disk_)) << "nothing was changed";
+}
+
+TEST_F(Reader, AnUnreadableCheckpointIsNamedAndTheSegmentsAreShown) {
+  write_small_log();
+  disk_.make_unreadable(path("CHECKPOINT"), 0, 10);
+  const auto report = verify(kRoot, disk_);
+  ASSERT_TRUE(report) << report.error().what;
+  ASSERT_FALSE(report->findings.empty());
+  EXPECT_EQ(report->findings[0].file, "CHECKPOINT");
+  std::uint64_t behind = 0;
+  EXPECT_FALSE(dump(kRoot, disk_, [&](const auto& record) { behind += record.beyond_damage ? 1 : 0; }));
+  EXPECT_GT(behind, 4U);
 }
 
 }  // namespace

@@ -165,7 +165,8 @@ TEST_F(Salvaging, ASegmentWithADamagedHeaderIsReadNevertheless) {
   EXPECT_THAT(seen.missing, IsEmpty());
   EXPECT_EQ(seen.kept.size(), 4U);
   ASSERT_EQ(seen.unreadable.size(), 1U);
-  EXPECT_EQ(seen.unreadable[0].end, kSectorBytes);
+  EXPECT_EQ(seen.unreadable[0].end, kSegmentHeaderBytes);
+  EXPECT_FALSE(seen.end_unknown) << "the next record follows without a gap";
 }
 
 TEST_F(Salvaging, ALostSegmentIsMissedByItsRecords) {
@@ -177,6 +178,51 @@ TEST_F(Salvaging, ALostSegmentIsMissedByItsRecords) {
   EXPECT_EQ(seen.missing[0].last, 3U);
   EXPECT_EQ(seen.missing[0].file, "CHECKPOINT");
   EXPECT_THAT(gtrids(seen, true), ElementsAre(gtrid(3), gtrid(4)));
+  ASSERT_EQ(seen.missing_segments.size(), 1U);
+  EXPECT_EQ(seen.missing_segments[0].first, 1U);
+}
+
+TEST_F(Salvaging, AMissingLastSegmentIsALossThoughNoSequenceTellsIt) {
+  write_two_segments();
+  ASSERT_EQ(disk_.remove(path("00000002.seg")), 0);
+  for (const bool reserve_too : {false, true}) {
+    if (reserve_too) {
+      ASSERT_EQ(disk_.remove(path("00000003.seg")), 0);
+    }
+    const auto seen = look();
+    EXPECT_THAT(seen.missing, IsEmpty()) << "nothing that is left knows of its records";
+    ASSERT_EQ(seen.missing_segments.size(), 1U);
+    EXPECT_EQ(seen.missing_segments[0].first, 2U);
+    EXPECT_EQ(seen.missing_segments[0].last, 2U);
+    EXPECT_TRUE(seen.end_unknown);
+  }
+}
+
+TEST_F(Salvaging, AnUnreadableEndIsCalledUnknown) {
+  write_log();
+  // The mark as well: nothing says that the last batch was durable.
+  const auto end = scan(disk_, kLog, kAllKeys)->end.offset;
+  flip("00000001.seg", offset_of(8) + 70);
+  bytes("00000001.seg").replace(end, kSectorBytes, kSectorBytes, '\0');
+  // To a start this is a torn tail: two faults at once cannot be told from one.
+  const auto seen = salvage(disk_, kLog);
+  ASSERT_TRUE(seen);
+  EXPECT_TRUE(seen->end_unknown);
+  EXPECT_EQ(seen->next_sequence, 8U);
+}
+
+TEST_F(Salvaging, WhatTheDeviceDoesNotGiveIsSteppedOver) {
+  write_log();
+  const auto at = offset_of(5);
+  disk_.make_unreadable(path("00000001.seg"), at + 100, at + 101);
+  const auto seen = look();
+  ASSERT_EQ(seen.unreadable.size(), 1U);
+  EXPECT_EQ(seen.unreadable[0].begin, at);
+  EXPECT_EQ(seen.unreadable[0].end, at + kSectorBytes);
+  EXPECT_THAT(gtrids(seen, true), ElementsAre(gtrid(5), gtrid(6)));
+  disk_.make_unreadable(path("CHECKPOINT"), 0, 1);
+  EXPECT_TRUE(look().checkpoint_lost);
+  EXPECT_THAT(gtrids(look(), true), testing::SizeIs(4)) << "the log's id is found in a segment";
 }
 
 TEST_F(Salvaging, ASegmentOfAnotherLogIsNotBelieved) {

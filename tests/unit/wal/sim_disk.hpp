@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,10 +27,23 @@ class SimDisk : public Disk {
     everything,  ///< Of what was not synced.
     nothing,
     some_sectors,  ///< Each sector by itself, and the names up to some operation.
-    torn_sectors,  ///< As before, and sectors are cut in the middle, too.
+    torn_sectors,  ///< As before, and a sector that was being written may hold neither what it held nor what it was to.
   };
 
   SimDisk() = default;
+
+  /// What the device writes as one: what it does not cover of such a sector goes with it when it is torn. The kernel
+  /// writes pages of 4 KiB in any case.
+  void set_sector_bytes(std::uint64_t bytes) { sector_bytes_ = bytes; }
+  /// The sync with this number, counted from 1, fails, and so does each later one of the same file: what it was to make
+  /// durable is dropped by the kernel, which goes on to show it. 0: none.
+  void fail_sync_at(std::uint64_t sync) { fail_sync_at_ = sync; }
+  std::uint64_t syncs() const { return syncs_; }
+  /// Reading any of these bytes of a file with this name gives EIO.
+  void make_unreadable(const std::string& path, std::uint64_t begin, std::uint64_t end) {
+    unreadable_.push_back({path, begin, end});
+  }
+  void make_readable() { unreadable_.clear(); }
 
   /// Power fails in the middle of the operation with this number, counted from 1 as operations() does. 0: never.
   void cut_power_at(std::uint64_t operation) { cut_at_ = operation; }
@@ -41,13 +55,16 @@ class SimDisk : public Disk {
     const std::lock_guard lock(mutex_);
     std::mt19937 random(seed);
     auto disk = std::make_unique<SimDisk>();
-    disk->directories_ = directories_;
+    disk->sector_bytes_ = sector_bytes_;
+    disk->directories_ = durable_directories_;
     std::size_t kept_changes = lost == Lost::everything ? 0 : changes_.size();
     if (lost >= Lost::some_sectors) kept_changes = random() % (changes_.size() + 1);
     auto entries = durable_entries_;
-    for (std::size_t i = 0; i < kept_changes; ++i) changes_[i].apply(entries);
+    for (std::size_t i = 0; i < kept_changes; ++i) changes_[i].apply(entries, disk->directories_);
     std::map<const Inode*, std::shared_ptr<Inode>> made;
     for (const auto& [path, inode] : entries) {
+      // Whose directory is gone cannot be reached.
+      if (!is_reachable(parent_of(path), disk->directories_)) continue;
       auto& copy = made[inode.get()];
       if (!copy) {
         copy = std::make_shared<Inode>();
@@ -56,9 +73,9 @@ class SimDisk : public Disk {
       }
       ++copy->links;
       disk->entries_[path] = copy;
-      // A directory itself is never lost here, only its names are.
-      disk->directories_.insert(parent_of(path));
     }
+    std::erase_if(disk->directories_, [&](const auto& path) { return !is_reachable(path, disk->directories_); });
+    disk->durable_directories_ = disk->directories_;
     disk->durable_entries_ = disk->entries_;
     return disk;
   }
@@ -71,7 +88,9 @@ class SimDisk : public Disk {
   std::unique_ptr<SimDisk> after_kill(bool sync_failed) const {
     const std::lock_guard lock(mutex_);
     auto disk = std::make_unique<SimDisk>();
+    disk->sector_bytes_ = sector_bytes_;
     disk->directories_ = directories_;
+    disk->durable_directories_ = durable_directories_;
     std::map<const Inode*, std::shared_ptr<Inode>> made;
     const auto copy_of = [&](const std::shared_ptr<Inode>& inode) {
       auto& copy = made[inode.get()];
@@ -84,11 +103,16 @@ class SimDisk : public Disk {
     };
     for (const auto& [path, inode] : entries_) disk->entries_[path] = copy_of(inode);
     for (const auto& [path, inode] : durable_entries_) disk->durable_entries_[path] = copy_of(inode);
-    for (const auto& change : changes_) disk->changes_.push_back({change.to, copy_of(change.inode), change.from});
+    for (const auto& change : changes_) {
+      disk->changes_.push_back({change.to, copy_of(change.inode), change.from, change.is_directory});
+    }
     return disk;
   }
 
-  void make_root(const std::string& path) { directories_.insert(path); }
+  void make_root(const std::string& path) {
+    directories_.insert(path);
+    durable_directories_.insert(path);
+  }
   std::vector<std::string> paths() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> paths;
@@ -109,13 +133,13 @@ class SimDisk : public Disk {
     if (mode == OpenMode::create) {
       if (!begin()) return EIO;
       inode = std::make_shared<Inode>();
-      change({path, inode, ""});
+      change({path, inode, "", false});
     } else {
       if (off_) return EIO;
       if (found == entries_.end()) return ENOENT;
       inode = found->second;
     }
-    out = std::make_unique<SimFile>(*this, inode);
+    out = std::make_unique<SimFile>(*this, path, inode);
     return 0;
   }
 
@@ -142,7 +166,7 @@ class SimDisk : public Disk {
     if (directories_.count(from) > 0) return rename_directory(from, to);
     const auto found = entries_.find(from);
     if (found == entries_.end()) return ENOENT;
-    change({to, found->second, from});
+    change({to, found->second, from, false});
     return 0;
   }
 
@@ -151,11 +175,11 @@ class SimDisk : public Disk {
     if (!begin()) return EIO;
     if (directories_.count(path) > 0) {
       if (!is_empty(path)) return ENOTEMPTY;
-      directories_.erase(path);
+      change({"", nullptr, path, true});
       return 0;
     }
     if (entries_.count(path) == 0) return ENOENT;
-    change({"", nullptr, path});
+    change({"", nullptr, path, false});
     return 0;
   }
 
@@ -163,7 +187,9 @@ class SimDisk : public Disk {
     const std::lock_guard lock(mutex_);
     if (!begin()) return EIO;
     if (directories_.count(parent_of(path)) == 0) return ENOENT;
-    return directories_.insert(path).second ? 0 : EEXIST;
+    if (directories_.count(path) > 0) return EEXIST;
+    change({path, nullptr, "", true});
+    return 0;
   }
 
   Errno sync_directory(const std::string& path) override {
@@ -174,7 +200,7 @@ class SimDisk : public Disk {
     std::vector<Change> later;
     for (auto& one : changes_) {
       if (parent_of(one.to.empty() ? one.from : one.to) == directory) {
-        one.apply(durable_entries_);
+        one.apply(durable_entries_, durable_directories_);
       } else {
         later.push_back(std::move(one));
       }
@@ -183,10 +209,23 @@ class SimDisk : public Disk {
     return 0;
   }
 
-  Errno list(const std::string& path, std::vector<std::string>& out) override {
+  Errno real_path(const std::string& path, std::string& out) override {
+    out = path;
+    return 0;
+  }
+
+  Errno hold(const std::string& path, std::unique_ptr<HeldDirectory>& out) override {
     const std::lock_guard lock(mutex_);
     if (off_) return EIO;
     if (directories_.count(path) == 0) return ENOENT;
+    out = std::make_unique<SimHeld>(*this, path);
+    return 0;
+  }
+
+  Errno list(const std::string& path, std::vector<std::string>& out) override {
+    const std::lock_guard lock(mutex_);
+    if (off_) return EIO;
+    if (directories_.count(path == "/" ? "" : path) == 0) return ENOENT;
     out.clear();
     for (const auto& [name, inode] : entries_) {
       if (parent_of(name) == path) out.push_back(name.substr(path.size() + 1));
@@ -195,8 +234,13 @@ class SimDisk : public Disk {
   }
 
  private:
-  static constexpr std::uint64_t kSector = 512;
+  static constexpr std::uint64_t kPage = 4096;
 
+  struct Unreadable {
+    std::string path;
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
   struct Write {
     std::uint64_t offset;
     std::string bytes;
@@ -205,17 +249,23 @@ class SimDisk : public Disk {
     std::string now;
     std::string durable;
     std::vector<Write> unsynced;
+    std::vector<Write> dropped;  ///< Written, shown, and never to become durable by a sync; it may be on the disk.
     std::uint64_t links = 0;
     bool locked = false;
+    bool sync_fails = false;
   };
   using Entries = std::map<std::string, std::shared_ptr<Inode>>;
-  /// A creation, renaming or removal; without an inode, and with two names, the renaming of a directory.
+  /// A creation, renaming or removal of a file or a directory.
   struct Change {
     std::string to;
     std::shared_ptr<Inode> inode;
     std::string from;
-    void apply(Entries& entries) const {
-      if (!inode && !to.empty()) {
+    bool is_directory = false;
+    void apply(Entries& entries, std::set<std::string>& directories) const {
+      if (is_directory) {
+        if (!from.empty()) directories.erase(from);
+        if (!to.empty()) directories.insert(to);
+        if (from.empty() || to.empty()) return;
         for (auto& [path, moved] : extract(entries, from)) entries[to + path.substr(from.size())] = moved;
         return;
       }
@@ -240,15 +290,58 @@ class SimDisk : public Disk {
 
   Errno rename_directory(const std::string& from, const std::string& to) {
     if (directories_.count(to) > 0 && !is_empty(to)) return ENOTEMPTY;
-    directories_.insert(to);
-    directories_.erase(from);
-    change({to, nullptr, from});
+    change({to, nullptr, from, true});
     return 0;
   }
 
+  /// The directory by its path: it is never moved here.
+  class SimHeld : public HeldDirectory {
+   public:
+    SimHeld(SimDisk& disk, std::string path) : disk_(disk), path_(std::move(path)) {}
+    ~SimHeld() override {
+      const std::lock_guard lock(disk_.mutex_);
+      if (holds_lock_) disk_.locked_directories_.erase(path_);
+    }
+    Errno open(const std::string& path, OpenMode mode, std::unique_ptr<File>& out) override {
+      return disk_.open(path, mode, out);
+    }
+    Errno lock(const std::string& path, std::unique_ptr<File>& out) override { return disk_.lock(path, out); }
+    bool is_locked(const std::string& path) override { return disk_.is_locked(path); }
+    Errno rename(const std::string& from, const std::string& to) override { return disk_.rename(from, to); }
+    Errno remove(const std::string& path) override { return disk_.remove(path); }
+    Errno make_directory(const std::string& path) override { return disk_.make_directory(path); }
+    Errno real_path(const std::string& path, std::string& out) override { return disk_.real_path(path, out); }
+    Errno sync_directory(const std::string& path) override { return disk_.sync_directory(path); }
+    Errno list(const std::string& path, std::vector<std::string>& out) override { return disk_.list(path, out); }
+    Errno hold(const std::string& path, std::unique_ptr<HeldDirectory>& out) override { return disk_.hold(path, out); }
+    Errno lock_directory() override {
+      const std::lock_guard lock(disk_.mutex_);
+      if (!disk_.locked_directories_.insert(path_).second) return EWOULDBLOCK;
+      holds_lock_ = true;
+      return 0;
+    }
+    Errno check_path() override { return disk_.off_ ? EIO : 0; }
+    Errno check_name(std::string_view name, File& file) override {
+      const std::lock_guard lock(disk_.mutex_);
+      const auto found = disk_.entries_.find(path_ + "/" + std::string(name));
+      if (found == disk_.entries_.end()) return kAnotherDirectory;
+      return found->second.get() == &static_cast<SimFile&>(file).inode() ? 0 : kAnotherDirectory;
+    }
+    Errno identity(FileIdentity& out) override {
+      out = {1, std::hash<std::string>()(path_)};
+      return 0;
+    }
+
+   private:
+    SimDisk& disk_;
+    std::string path_;
+    bool holds_lock_ = false;
+  };
+
   class SimFile : public File {
    public:
-    SimFile(SimDisk& disk, std::shared_ptr<Inode> inode) : disk_(disk), inode_(std::move(inode)) {}
+    SimFile(SimDisk& disk, std::string path, std::shared_ptr<Inode> inode)
+        : disk_(disk), path_(std::move(path)), inode_(std::move(inode)) {}
     ~SimFile() override {
       const std::lock_guard lock(disk_.mutex_);
       if (holds_lock_) inode_->locked = false;
@@ -267,13 +360,19 @@ class SimDisk : public Disk {
     }
     Errno read_at(std::uint64_t offset, std::size_t bytes_max, std::string& out) override {
       const std::lock_guard lock(disk_.mutex_);
-      if (disk_.off_) return EIO;
+      if (disk_.off_ || disk_.is_unreadable(path_, offset, offset + bytes_max)) return EIO;
       out = offset < inode_->now.size() ? inode_->now.substr(offset, bytes_max) : "";
       return 0;
     }
     Errno sync() override {
       const std::lock_guard lock(disk_.mutex_);
       if (!disk_.begin()) return EIO;
+      inode_->sync_fails = inode_->sync_fails || ++disk_.syncs_ == disk_.fail_sync_at_;
+      if (inode_->sync_fails) {
+        inode_->dropped.insert(inode_->dropped.end(), inode_->unsynced.begin(), inode_->unsynced.end());
+        inode_->unsynced.clear();
+        return EIO;
+      }
       // Sectors that were written are what is synced; the copy of the whole is only a short way to say so.
       for (const auto& write : inode_->unsynced) put(inode_->durable, write.offset, write.bytes);
       inode_->unsynced.clear();
@@ -295,6 +394,7 @@ class SimDisk : public Disk {
 
    private:
     SimDisk& disk_;
+    std::string path_;
     std::shared_ptr<Inode> inode_;
     bool holds_lock_ = false;
   };
@@ -306,19 +406,42 @@ class SimDisk : public Disk {
     std::copy(bytes.begin(), bytes.end(), file.begin() + static_cast<std::ptrdiff_t>(offset));
   }
 
-  static std::string survive(const Inode& inode, Lost lost, std::mt19937& random) {
-    if (lost == Lost::everything) return inode.durable;
+  std::string survive(const Inode& inode, Lost lost, std::mt19937& random) const {
     if (lost == Lost::nothing) return inode.now;
     std::string file = inode.durable;
-    for (const auto& write : inode.unsynced) {
-      for (std::uint64_t at = 0; at < write.bytes.size(); at += kSector) {
-        std::string_view sector = std::string_view(write.bytes).substr(at, kSector);
+    if (lost == Lost::everything) return file;
+    auto writes = inode.dropped;
+    writes.insert(writes.end(), inode.unsynced.begin(), inode.unsynced.end());
+    for (const auto& write : writes) {
+      // Whole pages are written, with what the file has in them by then, sector by sector.
+      const auto begin = write.offset / kPage * kPage;
+      const auto end = (write.offset + write.bytes.size() + kPage - 1) / kPage * kPage;
+      for (auto at = begin / sector_bytes_ * sector_bytes_; at < end; at += sector_bytes_) {
         if (random() % 2 == 0) continue;
-        if (lost == Lost::torn_sectors && random() % 2 == 0) sector = sector.substr(0, random() % sector.size());
-        put(file, write.offset + at, sector);
+        std::string sector = at < file.size() ? file.substr(at, sector_bytes_) : "";
+        const auto from = std::max(at, write.offset);
+        const auto to = std::min<std::uint64_t>(at + sector_bytes_, write.offset + write.bytes.size());
+        const bool changes = from < to;
+        if (changes) put(sector, from - at, std::string_view(write.bytes).substr(from - write.offset, to - from));
+        if (lost == Lost::torn_sectors && changes && random() % 3 == 0) {
+          for (auto& byte : sector) byte = static_cast<char>(random());
+        }
+        if (!sector.empty()) put(file, at, sector);
       }
     }
     return file;
+  }
+
+  static bool is_reachable(std::string path, const std::set<std::string>& directories) {
+    for (; !path.empty(); path = parent_of(path)) {
+      if (directories.count(path) == 0) return false;
+    }
+    return directories.count("") > 0;
+  }
+
+  bool is_unreadable(const std::string& path, std::uint64_t begin, std::uint64_t end) const {
+    return std::any_of(unreadable_.begin(), unreadable_.end(),
+                       [&](const auto& one) { return one.path == path && one.begin < end && begin < one.end; });
   }
 
   /// Counts an operation that changes something. False when power is off, or fails just now.
@@ -331,7 +454,7 @@ class SimDisk : public Disk {
   }
 
   void change(Change change) {
-    change.apply(entries_);
+    change.apply(entries_, directories_);
     changes_.push_back(std::move(change));
     std::map<Inode*, std::uint64_t> links;
     for (const auto& [path, inode] : entries_) ++links[inode.get()];
@@ -344,6 +467,12 @@ class SimDisk : public Disk {
   Entries durable_entries_;
   std::vector<Change> changes_;
   std::set<std::string> directories_;
+  std::set<std::string> durable_directories_;
+  std::set<std::string> locked_directories_;
+  std::vector<Unreadable> unreadable_;
+  std::uint64_t sector_bytes_ = 512;
+  std::uint64_t fail_sync_at_ = 0;
+  std::uint64_t syncs_ = 0;
   std::atomic<std::uint64_t> cut_at_{0};
   std::atomic<std::uint64_t> operations_{0};
   std::atomic<bool> off_{false};

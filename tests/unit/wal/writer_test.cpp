@@ -522,14 +522,14 @@ TEST(Writer, AFullDiskLeavesTheReserveAndRoomBringsTheLogBack) {
       [&](Op op, const std::string& path) { return full && op == Op::write && path.ends_with(".tmp") ? ENOSPC : 0; });
   std::uint64_t next = 1;
   // The fourth does not fit into the first segment: the writer goes on in its reserve, and no other can be made.
-  while (next <= 4) ASSERT_TRUE(force(*opened.log, decision(next++, 20'000)));
+  while (next <= 4) ASSERT_TRUE(force(*opened.log, decision(next++, 16'000)));
   ASSERT_TRUE(eventually([&] { return opened.log->condition() != ports::LogCondition::accepting; }));
   EXPECT_EQ(opened.log->condition(), ports::LogCondition::reserve_only);
-  ASSERT_TRUE(force(*opened.log, decision(next++, 20'000))) << "running transactions finish in the reserve";
+  ASSERT_TRUE(force(*opened.log, decision(next++, 16'000))) << "running transactions finish in the reserve";
   Status status = Ok{};
   std::uint64_t acknowledged = next - 1;
   while (status && next < 100) {
-    status = force(*opened.log, decision(next++, 20'000));
+    status = force(*opened.log, decision(next++, 16'000));
     if (status) ++acknowledged;
   }
   ASSERT_FALSE(status);
@@ -542,7 +542,7 @@ TEST(Writer, AFullDiskLeavesTheReserveAndRoomBringsTheLogBack) {
   }
   opened.log->append(ports::TransactionEnded{gtrid(1)}, [&] { ended.set_value(); });
   EXPECT_EQ(opened.log->flush().error().code, Errc::log_full);
-  EXPECT_EQ(force(*opened.log, decision(500, 20'000)).error().code, Errc::log_full);
+  EXPECT_EQ(force(*opened.log, decision(500, 16'000)).error().code, Errc::log_full);
   full = false;
   ended.get_future().wait();
   EXPECT_TRUE(eventually([&] { return opened.log->condition() == ports::LogCondition::accepting; }));
@@ -588,6 +588,85 @@ TEST(Writer, ADeletedLockEndsTheLogSinceASecondOwnerCouldGetIn) {
   const Status lost = force(*opened.log, decision(1));
   ASSERT_FALSE(lost);
   EXPECT_THAT(lost.error().what, HasSubstr("LOCK was deleted"));
+}
+
+TEST(Writer, ADeletedLockLetsNoSecondOwnerInWhereTheDirectoryIsLocked) {
+  const TempDir dir;
+  auto opened = open_or_fail(small_options(dir.log()));
+  std::filesystem::remove(dir.log() + "/LOCK");
+  const auto second = open(small_options(dir.log()), posix_disk());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::log_locked);
+}
+
+// Where directories can't be locked: the first owner hangs, its LOCK is deleted, a second one comes, the first wakes.
+TEST(Writer, ALogThatIsAnothersByNowIsNotWrittenToOnceMore) {
+  const TempDir dir;
+  FaultDisk disk;
+  disk.set_hook([&](Op op, const std::string& path) { return op == Op::lock && path == dir.log() ? ENOTSUP : 0; });
+  auto options = small_options(dir.log());
+  options.lazy_flush_ms = 60'000;
+  auto first = open_or_fail(options, disk);
+  EXPECT_EQ(first.place, 0U) << "a place that is not locked says nothing of whoever was there before";
+  ASSERT_TRUE(force(*first.log, decision(1)));
+  std::filesystem::remove(dir.log() + "/LOCK");
+  auto second = open_or_fail(options, disk);
+  ASSERT_TRUE(force(*second.log, decision(2)));
+  const auto before = contents(dir.log());
+  const Status refused = force(*first.log, decision(3));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(first.log->condition(), ports::LogCondition::poisoned);
+  first.log.reset();
+  EXPECT_EQ(contents(dir.log()), before);
+  ASSERT_TRUE(force(*second.log, decision(4)));
+  second.log.reset();
+  EXPECT_EQ(read_state(dir.log(), posix_disk())->live.size(), 3U);
+}
+
+// A link that is moved to a copy, or a disk that is mounted over an empty directory.
+TEST(Writer, ADirectoryThatIsAnotherOneByNowEndsTheLogAndIsLeftAlone) {
+  for (const bool in_reserve : {false, true}) {
+    const TempDir dir;
+    const auto link = dir.path() + "/link";
+    { auto made = open_or_fail(small_options(dir.log())); }
+    std::filesystem::create_directory_symlink(dir.log(), link);
+    auto opened = open_or_fail(small_options(link));
+    ASSERT_TRUE(force(*opened.log, decision(1)));
+    std::filesystem::copy(dir.log(), dir.path() + "/copy");
+    std::filesystem::remove(link);
+    std::filesystem::create_directory_symlink(dir.path() + "/copy", link);
+    const auto before = contents(link);
+    // With a large one, the next segment would have to be made.
+    const Status lost = force(*opened.log, decision(2, in_reserve ? 30'000 : 5));
+    ASSERT_FALSE(lost);
+    EXPECT_THAT(lost.error().what, HasSubstr("another directory by now"));
+    EXPECT_EQ(opened.log->condition(), ports::LogCondition::poisoned);
+    opened.log.reset();
+    EXPECT_EQ(contents(link), before);
+  }
+}
+
+TEST(Writer, FilesThatRootMakesBelongToWhoTheLogBelongsTo) {
+  if (::geteuid() != 0) return;  // Only root can give files away, and only root has to.
+  const TempDir dir;
+  constexpr uid_t kOther = 65534;
+  { auto made = open_or_fail(small_options(dir.log())); }
+  for (const auto& entry : std::filesystem::directory_iterator(dir.log())) {
+    ASSERT_EQ(::chown(entry.path().c_str(), kOther, kOther), 0);
+  }
+  ASSERT_EQ(::chown(dir.log().c_str(), kOther, kOther), 0);
+  std::filesystem::remove(dir.log() + "/LOCK");
+  {
+    auto opened = open_or_fail(small_options(dir.log()));
+    for (std::uint64_t i = 1; i <= 6; ++i) ASSERT_TRUE(force(*opened.log, decision(i, 20'000)));
+    ASSERT_TRUE(opened.log->close());
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(dir.log())) {
+    struct stat seen {};
+    ASSERT_EQ(::stat(entry.path().c_str(), &seen), 0);
+    EXPECT_EQ(seen.st_uid, kOther) << entry.path();
+    EXPECT_EQ(seen.st_gid, kOther) << entry.path();
+  }
 }
 
 TEST(Writer, SixteenThreadsDecideAndAllOfItIsThereAgain) {
