@@ -100,6 +100,7 @@ class Repair {
     if (ready_.offset + round_up_to_sector(batch.size()) + kSectorBytes > ready_.current.bytes) {
       if (auto moved = move_on(first); !moved) return moved;
     }
+    ready_.current_first_sequence = std::min(ready_.current_first_sequence, first);
     return put_block(BlockKind::batch, first, scan_.last_batch_records, batch);
   }
 

@@ -97,7 +97,8 @@ class SimDisk : public Disk {
       if (!copy && inode) {
         copy = std::make_shared<Inode>(*inode);
         copy->locked = false;
-        if (sync_failed) copy->unsynced.clear();
+        copy->sync_fails = false;
+        if (sync_failed) copy->drop();
       }
       return copy;
     };
@@ -249,11 +250,26 @@ class SimDisk : public Disk {
     std::string now;
     std::string durable;
     std::vector<Write> unsynced;
-    std::vector<Write> dropped;  ///< Written, shown, and never to become durable by a sync; it may be on the disk.
+    /// Pages by their offsets, as they were when the kernel gave up on writing them: it goes on to show them, calls
+    /// them clean, and some of their sectors may be on the disk.
+    std::map<std::uint64_t, std::string> dropped;
     std::uint64_t links = 0;
     bool locked = false;
     bool sync_fails = false;
+
+    void drop() {
+      for (const auto& write : unsynced) {
+        for (const auto page : pages_of(write)) dropped[page] = now.substr(page, kPage);
+      }
+      unsynced.clear();
+    }
   };
+  static std::vector<std::uint64_t> pages_of(const Write& write) {
+    std::vector<std::uint64_t> pages;
+    for (auto at = write.offset / kPage * kPage; at < write.offset + write.bytes.size(); at += kPage)
+      pages.push_back(at);
+    return pages;
+  }
   using Entries = std::map<std::string, std::shared_ptr<Inode>>;
   /// A creation, renaming or removal of a file or a directory.
   struct Change {
@@ -369,12 +385,15 @@ class SimDisk : public Disk {
       if (!disk_.begin()) return EIO;
       inode_->sync_fails = inode_->sync_fails || ++disk_.syncs_ == disk_.fail_sync_at_;
       if (inode_->sync_fails) {
-        inode_->dropped.insert(inode_->dropped.end(), inode_->unsynced.begin(), inode_->unsynced.end());
-        inode_->unsynced.clear();
+        inode_->drop();
         return EIO;
       }
-      // Sectors that were written are what is synced; the copy of the whole is only a short way to say so.
-      for (const auto& write : inode_->unsynced) put(inode_->durable, write.offset, write.bytes);
+      for (const auto& write : inode_->unsynced) {
+        for (const auto page : pages_of(write)) {
+          put(inode_->durable, page, std::string_view(inode_->now).substr(page, kPage));
+          inode_->dropped.erase(page);
+        }
+      }
       inode_->unsynced.clear();
       return 0;
     }
@@ -410,26 +429,31 @@ class SimDisk : public Disk {
     if (lost == Lost::nothing) return inode.now;
     std::string file = inode.durable;
     if (lost == Lost::everything) return file;
-    auto writes = inode.dropped;
-    writes.insert(writes.end(), inode.unsynced.begin(), inode.unsynced.end());
-    for (const auto& write : writes) {
-      // Whole pages are written, with what the file has in them by then, sector by sector.
-      const auto begin = write.offset / kPage * kPage;
-      const auto end = (write.offset + write.bytes.size() + kPage - 1) / kPage * kPage;
-      for (auto at = begin / sector_bytes_ * sector_bytes_; at < end; at += sector_bytes_) {
-        if (random() % 2 == 0) continue;
-        std::string sector = at < file.size() ? file.substr(at, sector_bytes_) : "";
-        const auto from = std::max(at, write.offset);
-        const auto to = std::min<std::uint64_t>(at + sector_bytes_, write.offset + write.bytes.size());
-        const bool changes = from < to;
-        if (changes) put(sector, from - at, std::string_view(write.bytes).substr(from - write.offset, to - from));
-        if (lost == Lost::torn_sectors && changes && random() % 3 == 0) {
-          for (auto& byte : sector) byte = static_cast<char>(random());
-        }
-        if (!sector.empty()) put(file, at, sector);
+    for (const auto& [page, bytes] : inode.dropped) survive_page(file, page, bytes, lost, random);
+    for (const auto& write : inode.unsynced) {
+      for (const auto page : pages_of(write)) {
+        // The kernel writes whole pages, with what the file has in them by then.
+        std::string bytes = page < file.size() ? file.substr(page, kPage) : "";
+        const auto from = std::max(page, write.offset);
+        const auto to = std::min<std::uint64_t>(page + kPage, write.offset + write.bytes.size());
+        put(bytes, from - page, std::string_view(write.bytes).substr(from - write.offset, to - from));
+        survive_page(file, page, bytes, lost, random);
       }
     }
     return file;
+  }
+
+  /// Of each sector that is written either the old comes back, or the new, or nothing of either.
+  void survive_page(std::string& file, std::uint64_t page, const std::string& bytes, Lost lost,
+                    std::mt19937& random) const {
+    for (std::uint64_t at = 0; at < bytes.size(); at += sector_bytes_) {
+      if (random() % 2 == 0) continue;
+      std::string sector = bytes.substr(at, sector_bytes_);
+      if (lost == Lost::torn_sectors && random() % 3 == 0) {
+        for (auto& byte : sector) byte = static_cast<char>(random());
+      }
+      put(file, page + at, sector);
+    }
   }
 
   static bool is_reachable(std::string path, const std::set<std::string>& directories) {
