@@ -77,7 +77,11 @@ Status acknowledge_in_log(const Config& config, const Acknowledgement& said, con
     done = durable.get_future().get();
   }
   if (auto closed = opened->log->close(); done.ok() && !closed.ok()) done = std::move(closed);
-  return done.ok() ? audit.write({act}, "done") : done;
+  if (done.ok()) return audit.write({act}, "done");
+  if (is_open) {
+    if (auto written = audit.write({act}, "not_done"); !written.ok()) complain(kCtlName, written.error().what);
+  }
+  return done;
 }
 
 int ctl_acknowledge(const CtlCall& call) {

@@ -88,8 +88,10 @@ std::size_t Engine::stop_coordinator() {
 
 bool Engine::close_log() {
   if (!log) return true;
+  const auto closed = log->close();
+  // Closing can be what ends it.
   const bool poisoned = log->condition() == ports::LogCondition::poisoned;
-  if (auto closed = log->close(); !closed && !poisoned) spdlog::warn("log: {}", closed.error().what);
+  if (!closed && !poisoned) spdlog::warn("log: {}", closed.error().what);
   return !poisoned;
 }
 

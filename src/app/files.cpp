@@ -1,6 +1,7 @@
 #include "app/files.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -75,8 +76,27 @@ Status write_file_atomically(const std::string& path, const std::string& text) {
   return Ok{};
 }
 
+namespace {
+
+// A file that was made just now: root's own would keep the coordinator's account from it, and its name has to last.
+bool settle_in(int fd, const std::string& path) {
+  const auto slash = path.rfind('/');
+  const auto parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat seen {};
+  if (directory.get() < 0 || ::fstat(directory.get(), &seen) != 0) return false;
+  if (::geteuid() == 0 && ::fchown(fd, seen.st_uid, seen.st_gid) != 0) return false;
+  return ::fsync(directory.get()) == 0;
+}
+
+}  // namespace
+
 Status append_to_file(const std::string& path, const std::string& text) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+  // Nobody waits for the other end of a pipe.
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK;
+  const int made = ::open(path.c_str(), kFlags | O_CREAT | O_EXCL, 0640);
+  const Descriptor file(made >= 0 || errno != EEXIST ? made : ::open(path.c_str(), kFlags));
+  if (made >= 0 && !settle_in(made, path)) return refused(path, "cannot be made to last");
   if (file.get() < 0 || !write_all(file.get(), text) || ::fsync(file.get()) != 0) {
     return refused(path, "cannot be appended to");
   }

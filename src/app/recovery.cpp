@@ -238,13 +238,14 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
     if (info.state != ParticipantInfo::State::up) not_done[info.name] = info.reason;
   }
   engine.stop_coordinator();
-  const bool durable = engine.close_log();
-  if (auto written = audit_ends(audit, acts, left); !written.ok()) return std::move(written).error();
-  if (!durable) {
+  if (!engine.close_log()) {
+    // What this log said last may be lost, and with it what was made of it.
+    if (auto written = audit.write(acts, "not_done"); !written.ok()) return std::move(written).error();
     return Error{Errc::log_indeterminate,
                  "the log in " + config.log.directory + " could not be written; mend its disk and run this again",
                  false};
   }
+  if (auto written = audit_ends(audit, acts, left); !written.ok()) return std::move(written).error();
   return not_done;
 }
 

@@ -44,6 +44,7 @@ class Copy {
     if (made == EEXIST) {
       if (const auto failed = empty_aside()) return failed;
     }
+    if (const Errno failed = disk_.give_to_owner_of(from_, aside_)) return {"give away", aside_, failed};
     for (const auto& name : names_) {
       if (const auto failed = copy(name)) return failed;
     }
@@ -72,8 +73,9 @@ class Copy {
       if (bytes.empty()) break;
       if (const Errno failed = to->write_at(at, bytes)) return {"write", to_path, failed};
     }
-    const Errno failed = to->sync();
-    return failed == 0 ? StepFailed{} : StepFailed{"sync", to_path, failed};
+    if (const Errno failed = to->sync()) return {"sync", to_path, failed};
+    const Errno failed = disk_.give_to_owner_of(from_path, to_path);
+    return failed == 0 ? StepFailed{} : StepFailed{"give away", to_path, failed};
   }
 
   StepFailed empty_aside() {

@@ -15,6 +15,9 @@ constexpr std::size_t kMagicAndVersionBytes = 12;
 constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kHeadBytes = kMagicAndVersionBytes + 5 * 8;
 
+// The keys take at most half of it; the rest is for what is live, which the coordinator bounds.
+static_assert(2 * StateBuilder::kKeyBytesMax <= kCheckpointBytesMax);
+
 // What is said of a key.
 constexpr std::uint8_t kContradicted = 1;
 constexpr std::uint8_t kRolledBack = 2;

@@ -171,6 +171,12 @@ class PosixDisk : public Disk {
   }
   Errno remove(const std::string& path) override { return errno_of(std::remove(path.c_str())); }
   Errno make_directory(const std::string& path) override { return errno_of(::mkdir(path.c_str(), 0700)); }
+  Errno give_to_owner_of(const std::string& of, const std::string& to) override {
+    struct stat seen {};
+    if (::geteuid() != 0) return 0;
+    if (::stat(of.c_str(), &seen) != 0) return errno;
+    return errno_of(::lchown(to.c_str(), seen.st_uid, seen.st_gid));
+  }
 
   Errno real_path(const std::string& path, std::string& out) override {
     char* real = ::realpath(path.c_str(), nullptr);
@@ -262,6 +268,9 @@ class PosixHeld final : public HeldDirectory {
   Errno make_directory(const std::string& path) override {
     const auto at = place_of(path);
     return errno_of(::mkdirat(at.directory, at.name.c_str(), 0700));
+  }
+  Errno give_to_owner_of(const std::string& of, const std::string& to) override {
+    return disk_.give_to_owner_of(of, to);
   }
   Errno real_path(const std::string& path, std::string& out) override { return disk_.real_path(path, out); }
   Errno hold(const std::string& directory, std::unique_ptr<HeldDirectory>& out) override {

@@ -71,6 +71,8 @@ class Disk {
   virtual bool is_locked(const std::string& path) = 0;
   /// Of a file or a whole directory. A file replaces `to` when it exists, in one step.
   virtual Errno rename(const std::string& from, const std::string& to) = 0;
+  /// As root: what bears the second name belongs to whom the first belongs to. Nothing for others to do.
+  virtual Errno give_to_owner_of(const std::string& /*of*/, const std::string& /*to*/) { return 0; }
   /// Of a file or an empty directory.
   virtual Errno remove(const std::string& path) = 0;
   virtual Errno make_directory(const std::string& path) = 0;

@@ -436,11 +436,12 @@ class Scanner {
     scan_.tail = Tail::torn;
     scan_.torn = Place{torn.segment, torn.end_of_blocks};
     scan_.torn_end = torn.extent.end;
-    scan_.findings.push_back({Finding::Grade::torn, segment_name(torn.segment), torn.end_of_blocks,
-                              "the last write was cut off, up to byte " + std::to_string(torn.extent.end) +
-                                  "; it was never acknowledged, and the log is whole up to record " +
-                                  std::to_string(scan_.next_sequence - 1),
-                              "starting the coordinator goes on behind it, and leaves it as it is"});
+    scan_.findings.push_back(
+        {Finding::Grade::torn, segment_name(torn.segment), torn.end_of_blocks,
+         "the last write was cut off, up to byte " + std::to_string(torn.extent.end) +
+             "; it was never acknowledged, and the log is whole up to record " +
+             std::to_string(scan_.next_sequence - 1),
+         "starting the coordinator goes on behind it, and so does `" + ctl_command("wal repair", directory_) + "`"});
   }
 
   Disk& disk_;

@@ -122,7 +122,8 @@ class Salvager {
     const bool follows = number == next_number_;
     next_number_ = number + 1;
     sealed_ = false;
-    const Errno failed = read_file_around(disk_, directory_, name, kSegmentBytesMax, bytes, out_.unreadable);
+    std::vector<UnreadableBytes> not_given;  // They are told with all else that is not whole.
+    const Errno failed = read_file_around(disk_, directory_, name, kSegmentBytesMax, bytes, not_given);
     if (failed == EFBIG || failed == kNoRegularFile) return unreadable(name, 0, kSegmentBytesMax), Ok{};
     if (failed != 0) return io_error("read", path, failed);
     std::uint64_t unit = kSectorBytesBefore3;
@@ -175,8 +176,6 @@ class Salvager {
     behind_damage_ = true;
     doubt();
     auto& all = out_.unreadable;
-    const auto covers = [&](const auto& one) { return one.file == name && one.begin <= begin && end <= one.end; };
-    if (std::any_of(all.begin(), all.end(), covers)) return;
     if (!all.empty() && all.back().file == name && all.back().end == begin) {
       all.back().end = end;
     } else {

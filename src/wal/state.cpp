@@ -8,6 +8,14 @@ namespace {
 
 constexpr std::size_t kInstanceBytes = 2 * sizeof(std::uint64_t) + sizeof(std::uint32_t);
 
+/// About what it takes in a checkpoint.
+std::uint64_t bytes_of(const ports::KeptKey& key) {
+  std::uint64_t bytes = 64 + key.key.size() + key.gtrid.size();
+  for (const auto& name : key.participants) bytes += sizeof(std::uint32_t) + name.size();
+  if (key.cause) bytes += 64 + key.cause->participant.size() + key.cause->message.size();
+  return bytes;
+}
+
 }  // namespace
 
 void StateBuilder::restore(std::string coordinator, std::uint32_t epoch, std::uint32_t first_epoch) {
@@ -48,13 +56,19 @@ void StateBuilder::keep(ports::KeptKey key) {
   if (key.order == 0) key.order = last_order_ + 1;
   last_order_ = std::max(last_order_, key.order);
   auto& order = order_of(key);
+  key_bytes_ += bytes_of(key);
   order.emplace(key.order, key.key);
   auto name = key.key;
   state_.kept_keys.emplace(std::move(name), std::move(key));
   while (order.size() > kept_keys_max_) forget(state_.kept_keys.find(order.begin()->second));
+  while (key_bytes_ > key_bytes_max_) {
+    const auto& oldest = rolled_back_order_.empty() ? key_order_ : rolled_back_order_;
+    forget(state_.kept_keys.find(oldest.begin()->second));
+  }
 }
 
 void StateBuilder::forget(Keys::iterator key) {
+  key_bytes_ -= bytes_of(key->second);
   order_of(key->second).erase(key->second.order);
   state_.kept_keys.erase(key);
 }

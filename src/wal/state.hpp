@@ -15,9 +15,14 @@ namespace assent::wal {
 /// live is of no effect, but for hazards.
 class StateBuilder {
  public:
+  /// Bound on what the keys take in a checkpoint, so that every checkpoint fits, whatever number of keys is allowed.
+  static constexpr std::uint64_t kKeyBytesMax = 512ULL << 20;
+
   /// Idempotency keys beyond `kept_keys_max` go, the one decided first in the log first; clocks have no say in it. As
-  /// many of transactions that were rolled back are kept beside them.
-  explicit StateBuilder(std::uint32_t kept_keys_max) : kept_keys_max_(kept_keys_max) {}
+  /// many of transactions that were rolled back are kept beside them. When all together take more than `key_bytes_max`,
+  /// those that were rolled back go first.
+  explicit StateBuilder(std::uint32_t kept_keys_max, std::uint64_t key_bytes_max = kKeyBytesMax)
+      : kept_keys_max_(kept_keys_max), key_bytes_max_(key_bytes_max) {}
   StateBuilder(StateBuilder&&) = default;
   StateBuilder& operator=(StateBuilder&&) = default;
 
@@ -63,6 +68,8 @@ class StateBuilder {
   void forget(Keys::iterator key);
 
   std::uint32_t kept_keys_max_;
+  std::uint64_t key_bytes_max_;
+  std::uint64_t key_bytes_ = 0;
   ports::LogState state_;
   // Apart, so that failures never push out what must not run twice.
   Order key_order_;

@@ -15,8 +15,8 @@ using testing::MatchesRegex;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr std::streamoff kFirstBlock = 512;
-constexpr std::streamoff kBlock = 512;
+constexpr std::streamoff kFirstBlock = wal::kBlocksOffset;
+constexpr std::streamoff kBlock = wal::kSectorBytes;
 
 std::vector<nlohmann::json> lines_of(const std::string& text) {
   std::vector<nlohmann::json> lines;
@@ -83,7 +83,7 @@ TEST_F(WalCommands, ALogIsVerifiedAndDumped) {
   const auto dumped = run("assentctl wal dump " + path("log"));
   EXPECT_EQ(dumped.code, 0) << dumped.err;
   EXPECT_THAT(dumped.out,
-              AllOf(HasSubstr("epoch    shop1  42\n"),
+              AllOf(HasSubstr("epoch    shop1  42  instance 0000000000000000\n"),
                     HasSubstr("commit   shop1.0000002a.00000000012f.9f86d081884c7d65.2  orders,stock  label "
                               "line one\\x0aline two\n"),
                     HasSubstr("  branch 1\n"), HasSubstr("  branch 2  gone\n")));
@@ -128,14 +128,14 @@ TEST_F(WalCommands, EachFindingNamesFileByteAndTheNextCommand) {
   for (const auto* command : {"verify ", "compact "}) {
     const auto ran = run(ctl(command) + path("log"));
     EXPECT_EQ(ran.code, 65);
-    EXPECT_THAT(ran.out + ran.err, AllOf(HasSubstr("00000001.seg at byte 1536: "), HasSubstr("restore the directory"),
+    EXPECT_THAT(ran.out + ran.err, AllOf(HasSubstr("00000001.seg at byte 12288: "), HasSubstr("restore the directory"),
                                          HasSubstr("`assentctl wal repair " + path("log") + "`"),
                                          HasSubstr("`assentctl wal repair " + path("log") + " --force-lose`")));
   }
   const auto found = nlohmann::json::parse(run(ctl("verify --json") + path("log")).out).at("findings").at(0);
   EXPECT_EQ(found.at("grade"), "damage");
   EXPECT_EQ(found.at("file"), "00000001.seg");
-  EXPECT_EQ(found.at("offset"), 1536);
+  EXPECT_EQ(found.at("offset"), 12288);
   EXPECT_THAT(std::string(found.at("remedy")), HasSubstr("assentctl wal repair"));
   const auto lines = lines_of(run(ctl("dump --json") + path("log")).out);
   ASSERT_EQ(lines.size(), 5U);
@@ -178,8 +178,8 @@ TEST_F(WalCommands, DamageIsToldWithWhatIsLeftAndRepairedOnlyByForce) {
   const auto before = files(path("log"));
   const auto told = run(ctl("repair") + path("log"));
   EXPECT_EQ(told.code, 65);
-  EXPECT_THAT(told.out, AllOf(HasSubstr("unreadable: 00000001.seg, bytes 1536 to 2048\n"),
-                              HasSubstr("LOST: record 3 is lost, behind byte 1536 of 00000001.seg\n"),
+  EXPECT_THAT(told.out, AllOf(HasSubstr("unreadable: 00000001.seg, bytes 12288 to 16384\n"),
+                              HasSubstr("LOST: record 3 is lost, behind byte 12288 of 00000001.seg\n"),
                               HasSubstr("kept: 3 decisions to commit"), HasSubstr(live(1).gtrid),
                               Not(HasSubstr(live(2).gtrid)), HasSubstr(live(3).gtrid),
                               HasSubstr("key-4  order \\xff 4  behind the damage"), HasSubstr("nothing was changed")));
@@ -204,6 +204,61 @@ TEST_F(WalCommands, DamageIsToldWithWhatIsLeftAndRepairedOnlyByForce) {
   for (const int kept : {1, 3, 4}) EXPECT_EQ(state->live.at(live(kept).gtrid).decision, live(kept));
   EXPECT_EQ(run(ctl("verify") + path("log")).code, 0);
   EXPECT_EQ(nlohmann::json::parse(run(ctl("repair --json") + path("log")).out).at("tail"), "clean");
+}
+
+TEST_F(WalCommands, ARepairNeverCallsALossWhole) {
+  {
+    wal::Options options;
+    options.directory = path("log");
+    options.segment_bytes = 64 << 10;
+    options.checkpoint_every_segments = 100;
+    auto opened = wal::open(options, wal::posix_disk());
+    ASSERT_TRUE(opened.ok()) << opened.error().what;
+    for (int i = 1; i <= 6; ++i) {
+      auto decision = live(i);
+      decision.label.assign(20'000, 'x');
+      opened->log->append(decision);
+      ASSERT_TRUE(opened->log->flush().ok());
+    }
+  }
+  // The last segment that was used.
+  fs::remove(path("log") + "/00000003.seg");
+  const auto told = run(ctl("repair") + path("log"));
+  EXPECT_EQ(told.code, 65);
+  EXPECT_THAT(told.out,
+              AllOf(HasSubstr("LOST: segment 00000003.seg, which is not there"),
+                    HasSubstr("LOST, PERHAPS: records behind record 4"), Not(HasSubstr("no record is lost"))));
+  const auto json = nlohmann::json::parse(run(ctl("repair --json") + path("log")).out);
+  EXPECT_EQ(json.at("end_unknown"), true);
+  EXPECT_EQ(json.at("missing_segments").at(0).at("first"), 3);
+}
+
+TEST_F(WalCommands, ASegmentOfHostileBytesIsLookedThroughInBoundedWork) {
+  {
+    wal::Options options;
+    options.directory = path("log");
+    options.segment_bytes = 16 << 20;
+    auto opened = wal::open(options, wal::posix_disk());
+    ASSERT_TRUE(opened.ok()) << opened.error().what;
+    opened->log->append(live(1));
+    ASSERT_TRUE(opened->log->flush().ok());
+  }
+  // At every place the header of a large block, whose checksum does not match: the work was quadratic.
+  auto bytes = read(path("log") + "/00000001.seg");
+  std::string block(wal::kBlockHeaderBytes, '\0');
+  block.resize(wal::kBatchBytesMax - wal::kSectorBytes, 'x');
+  const auto log_id = wal::read_state(path("log"), wal::posix_disk())->log_id;
+  wal::finish_block({wal::BlockKind::batch, log_id, 1, 2, 1, 1, 0}, 0, block);
+  for (std::size_t at = 2 * wal::kSectorBytes; at < bytes.size(); at += wal::kSectorBytes) {
+    bytes.replace(at, wal::kBlockHeaderBytes, block.substr(0, wal::kBlockHeaderBytes));
+  }
+  write("log/00000001.seg", bytes);
+  const auto verified = run(ctl("verify") + path("log"));
+  EXPECT_EQ(verified.code, 65);
+  EXPECT_THAT(verified.out, HasSubstr("more places look like blocks than a log of this size can have"));
+  const auto told = run(ctl("repair") + path("log"));
+  EXPECT_EQ(told.code, 65);
+  EXPECT_THAT(told.out, HasSubstr("LOST, PERHAPS"));
 }
 
 TEST_F(WalCommands, WithoutACopyNothingIsRepaired) {

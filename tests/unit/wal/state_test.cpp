@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "support.hpp"
+#include "wal/checkpoint.hpp"
 
 namespace assent::wal::test {
 namespace {
@@ -223,6 +224,22 @@ TEST(State, RollbacksNeverPushOutTheKeysOfCommits) {
   state.apply(decision(2));
   for (std::uint64_t i = 3; i < 9; ++i) state.apply(rolled_back(i, "r" + std::to_string(i)));
   EXPECT_EQ(state.key_order(), (std::vector<std::string>{"key-1", "key-2", "r7", "r8"}));
+}
+
+TEST(State, KeysAreBoundedInBytesSoThatEveryCheckpointFits) {
+  constexpr std::uint64_t kBytes = 20'000;
+  StateBuilder state(1'000'000, kBytes);
+  for (std::uint64_t i = 1; i <= 20; ++i) state.apply(decision(i));
+  for (std::uint64_t i = 100; i < 1'000; ++i) state.apply(rolled_back(i, "r" + std::to_string(i)));
+  EXPECT_LT(encode_checkpoint({1, 1, 1, 1}, state).size(), kBytes + 20'000);
+  EXPECT_TRUE(state.state().kept_keys.contains("key-1")) << "rollbacks go first";
+  EXPECT_TRUE(state.state().kept_keys.contains("r999"));
+  EXPECT_FALSE(state.state().kept_keys.contains("r100"));
+  for (std::uint64_t i = 2'000; i < 3'000; ++i) state.apply(decision(i));
+  EXPECT_FALSE(state.state().kept_keys.contains("key-1"));
+  EXPECT_TRUE(state.state().kept_keys.contains("key-2999"));
+  for (std::uint64_t i = 1; i < 3'000; ++i) state.apply(ports::TransactionEnded{gtrid(i)});
+  EXPECT_LT(encode_checkpoint({1, 1, 1, 1}, state).size(), kBytes + 200);
 }
 
 }  // namespace
