@@ -24,6 +24,12 @@ enum class Isolation : std::uint8_t {
   serializable,
 };
 
+/// What sending a transaction again under its idempotency key does, once it was rolled back.
+enum class OnRolledBack : std::uint8_t {
+  return_outcome,  ///< Gives that rollback again, through restarts of the coordinator, too.
+  run_again,       ///< Runs it once more under the same key.
+};
+
 /// Bounds on the rows a statement may affect, both included. Outside them the whole transaction rolls back.
 struct AffectedRange {
   std::uint64_t min = 0;
@@ -51,6 +57,7 @@ struct Transaction {
   std::chrono::milliseconds timeout{0};
   Isolation isolation = Isolation::server_default;
   std::string idempotency_key;  ///< Empty: none. A resubmission returns the first outcome while it is kept.
+  OnRolledBack on_rolled_back = OnRolledBack::return_outcome;  ///< Only with an idempotency key.
   std::string label;            ///< For people: shown by listings and tools. May be empty.
   std::vector<Branch> branches;
 };
@@ -122,6 +129,14 @@ constexpr const char* to_string(Outcome outcome) noexcept {
     case Outcome::unknown: return "unknown";
   }
   return "";
+}
+
+constexpr const char* to_string(OnRolledBack what) noexcept {
+  switch (what) {
+    case OnRolledBack::return_outcome: return "return";
+    case OnRolledBack::run_again: return "run_again";
+  }
+  return "?";
 }
 
 constexpr const char* to_string(Isolation isolation) noexcept {

@@ -68,8 +68,10 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
   for (const auto& branch : one.branches) {
     if (branch.sight == Sight::held) return refused(branch.participant + ": " + branch.reason);
     if (branch.sight == Sight::unreachable && !without.contains(branch.participant)) {
-      return refused("'" + branch.participant + "' was not reached, and may know. If it is gone for good: --without " +
-                     branch.participant);
+      const auto voiceless = one.voiceless.find(branch.participant);
+      return refused((voiceless == one.voiceless.end() ? "'" + branch.participant + "' was not reached"
+                                                       : voiceless->second) +
+                     ", and that one may know. If it is gone for good: --without " + branch.participant);
     }
   }
   return std::nullopt;

@@ -186,6 +186,15 @@ int ctl_submit(const CtlCall& call) {
     return ctl_failed(call, error, kExitBadInput);
   }
   if (transaction->idempotency_key.empty()) transaction->idempotency_key = made_key();
+  if (call.has("on-rolled-back")) {
+    const auto what = call.text("on-rolled-back");
+    if (what != to_string(OnRolledBack::return_outcome) && what != to_string(OnRolledBack::run_again)) {
+      complain(kCtlName, "--on-rolled-back: return or run_again (see assentctl submit --help)");
+      return kExitUsage;
+    }
+    transaction->on_rolled_back =
+        what == to_string(OnRolledBack::run_again) ? OnRolledBack::run_again : OnRolledBack::return_outcome;
+  }
 
   auto client = ctl_connect(call);
   if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
@@ -258,6 +267,12 @@ int ctl_list(const CtlCall& call) {
   return print(aligned(table), code);
 }
 
+void submit_options(CtlOptions& options) {
+  options.add_options()("on-rolled-back", po::value<std::string>()->value_name("WHAT"),
+                        "what to do where this key's transaction was rolled back before: return that rollback, or "
+                        "run_again; instead of what FILE says");
+}
+
 void status_options(CtlOptions& options) {
   options.add_options()("key", po::value<std::string>()->value_name("KEY"), "the transaction's idempotency key");
 }
@@ -269,7 +284,8 @@ std::span<const CtlCommand> transaction_commands() noexcept {
       {"submit", "FILE|-", 1, 1, "run a transaction, wait for its outcome",
        R"help(Submits the transaction in FILE, or on standard input. FILE holds the parameters of txn.submit, or a whole JSON-RPC
 request. It is checked before anything is sent. Without an idempotency key one is made, so that the outcome can always
-be asked for afterwards; a second run of the same file with a key of its own runs nothing twice.
+be asked for afterwards; a second run of the same file with a key of its own runs nothing twice. Once it was rolled back,
+a second run says so again; with --on-rolled-back run_again it runs once more under the same key.
 
 Exit codes: 0 committed, 1 rolled back (the cause is printed), 2 not known: ask with assentctl status.
 
@@ -283,7 +299,7 @@ Examples:
       {"sql": "UPDATE stock SET n = n - 1 WHERE item = ? AND n > 0", "args": ["bolt"], "expect": {"affected": 1}}]}]}
   END
 )help",
-       nullptr, ctl_submit},
+       submit_options, ctl_submit},
       {"status", "GTRID|--key KEY", 0, 1, "what became of a transaction",
        R"help(Shows one transaction, by its gtrid or by its idempotency key. A coordinator forgets a transaction once it is settled;
 it remembers a committed one by its key for as long as keys are kept.

@@ -158,14 +158,21 @@ Setting names(std::string path, std::int64_t most, Set set, std::string sentence
   return made;
 }
 
-Setting per_participant_witness(std::string sentence) {
+template <typename Set>
+Setting yes_or_no(std::string path, Set set, std::string sentence) {
   Setting made;
-  made.path = of_participant("witness");
+  made.path = std::move(path);
   made.kind = Setting::Kind::yes_or_no;
   made.by_default = false;
   made.sentence = std::move(sentence);
-  made.set = with<bool>([](SettingTarget to, bool value) { to.participant->witness = value; });
+  made.set = with<bool>(set);
   return made;
+}
+
+Setting per_participant_witness(std::string sentence) {
+  return yes_or_no(
+      of_participant("witness"), [](SettingTarget to, bool value) { to.participant->witness = value; },
+      std::move(sentence));
 }
 
 std::vector<Setting> make_general() {
@@ -228,6 +235,9 @@ std::vector<Setting> make_general() {
                  [](SettingTarget to, std::string value) { to.config.log_level = std::move(value); },
                  "Least serious line that goes to stderr."),
              {"trace", "debug", "info", "warning", "error", "critical", "off"}),
+      yes_or_no(
+          "logging.rollbacks", [](SettingTarget to, bool value) { to.config.coordinator.log_rollbacks = value; },
+          "Also write a line for each transaction that is rolled back, with its cause but without a server's text."),
       choice(text(
                  "transactions.protocol", "2pc", 1, 3,
                  [](SettingTarget to, const std::string& value) {
@@ -256,7 +266,7 @@ std::vector<Setting> make_general() {
       count("limits.live_transactions_max", "transactions", &coordinator::Settings::live_transactions_max, 1, 1'000'000,
             "Transactions running, waiting or unsettled; more are refused as overloaded."),
       count("limits.idempotency_keys_max", "keys", &coordinator::Settings::idempotency_keys_max, 0, 10'000'000,
-            "Keys of committed transactions that are kept; the oldest go first."),
+            "Keys of committed transactions that are kept, and as many of rolled back ones; the oldest go first."),
       count("limits.statements_per_transaction_max", "statements",
             &coordinator::Settings::statements_per_transaction_max, 1, 100'000, "Statements of one transaction."),
       ms("limits.default_timeout_ms", &coordinator::Settings::default_timeout, 1, kDayMs,

@@ -50,6 +50,8 @@ namespace assent::base {
   X(recovery_resumed, false)                                                                   \
   X(decision_unforced, false)                                                                  \
   X(decision_durable, false)                                                                   \
+  X(rolled_back_key_unforced, false)                                                           \
+  X(rolled_back_key_durable, false)                                                            \
   X(pre_commit_unsent, false)                                                                  \
   X(quorum_decided, false)                                                                     \
   X(branch_settled, false)                                                                     \

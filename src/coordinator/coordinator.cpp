@@ -35,6 +35,7 @@ Coordinator::Impl::Impl(Settings settings, ports::LogState recovered, ports::Dec
   for (const auto& name : settings_.acceptors) ASSENT_CHECK(house_->places.contains(name));
   // Whoever calls it is driven by a participant, and those end before this does.
   house_->rerun = [this](Rerun again) { run(std::move(again)); };
+  house_->log_rollbacks = settings_.log_rollbacks;
 }
 
 Coordinator::Impl::~Impl() {
@@ -177,9 +178,12 @@ void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
   const auto key = transaction.idempotency_key;
   const auto print = key.empty() ? 0 : fingerprint(transaction);
   if (!key.empty()) {
-    auto claim = house_->keys.claim(key, print, done);
+    auto claim = house_->keys.claim(key, print, transaction.on_rolled_back, done);
     if (auto* error = std::get_if<Error>(&claim)) return done(std::move(*error));
     if (std::holds_alternative<IdempotencyIndex::Attached>(claim)) return;
+    if (auto* unkept = std::get_if<IdempotencyIndex::Unkept>(&claim)) {
+      return keep_rollback(key, print, std::move(unkept->result), std::move(done));
+    }
     if (auto* first = std::get_if<TransactionResult>(&claim)) {
       // What is kept is as of the first answer; while it is alive, more is known.
       if (const auto live = house_->registry.find(first->gtrid)) return done(live->result());
@@ -196,6 +200,18 @@ void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
     }
   }
   run({.transaction = std::move(transaction), .fingerprint = print, .deadline = {}, .done = std::move(done)});
+}
+
+// It was told to those only who would have it run again; from now on it stands.
+void Coordinator::Impl::keep_rollback(const std::string& key, std::uint64_t print, TransactionResult result,
+                                      SubmitDone done) {
+  auto record = rolled_back_key(key, print, result);
+  house_->log.append_forced(std::move(record), [house = house_, key, result = std::move(result),
+                                                done = std::move(done)](const Status& status) {
+    if (!status.ok()) return done(status.error());
+    house->keys.note_kept(key, result.gtrid);
+    done(result);
+  });
 }
 
 void Coordinator::Impl::run(Rerun one) {

@@ -27,6 +27,7 @@ struct Settings {
   std::chrono::milliseconds timeout_max{300'000};
   std::chrono::milliseconds sweep_period{2'000};
   std::chrono::milliseconds drain_timeout{10'000};  ///< How long stop() lets running transactions finish.
+  bool log_rollbacks = false;                       ///< Each transaction that is rolled back is a line in the log.
   Protocol default_protocol = Protocol::two_phase;  ///< Of a transaction that names none.
   /// Of every transaction in three phases, by name: participants of this coordinator. Empty: those of the transaction.
   std::vector<std::string> acceptors;

@@ -54,6 +54,7 @@ class Coordinator::Impl {
   Status resume_decided();
   /// One that is new, or again. Its idempotency key is claimed.
   void run(Rerun one);
+  void keep_rollback(const std::string& key, std::uint64_t print, TransactionResult result, SubmitDone done);
   void caretake();
   Seen look() const;
   Status audit(const std::vector<ports::OperatorAct>& acts) const;

@@ -114,6 +114,9 @@ ServerInfo Coordinator::Impl::info() const {
                    {"log_syncs", log.syncs},
                    {"log_bytes_written", log.bytes_written},
                    {"log_checkpoints", log.checkpoints}};
+  for (const auto reason : kRollbackReasons) {
+    info.counters.emplace(counter_of(reason), house_->rollbacks[static_cast<std::size_t>(reason)]);
+  }
   return info;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "coordinator/hazard_book.hpp"
 #include "coordinator/idempotency.hpp"
 #include "coordinator/registry.hpp"
+#include "coordinator/rollbacks.hpp"
 #include "ports/decision_log.hpp"
 #include "ports/participant.hpp"
 
@@ -46,6 +48,7 @@ struct House {
   HazardBook hazards{};
   std::map<std::string, Place> places;  ///< By the participant's name.
   std::function<void(Rerun)> rerun;
+  bool log_rollbacks = false;  ///< A line in the log for each.
 
   /// Of the participants, by branch. An error when one of them, or a majority of the acceptors, is not known.
   Result<std::vector<Place>> places_of(const protocol::Members& members) const;
@@ -56,6 +59,7 @@ struct House {
 
   std::atomic<std::uint64_t> committed{0};
   std::atomic<std::uint64_t> rolled_back{0};
+  std::array<std::atomic<std::uint64_t>, kRollbackReasons.size()> rollbacks{};  ///< Of these, by RollbackReason.
   std::atomic<std::uint64_t> unknown{0};
   std::atomic<std::uint64_t> hazards_found{0};
   std::atomic<std::uint64_t> settle_retries{0};

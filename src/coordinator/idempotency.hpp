@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -21,7 +22,12 @@ using SubmitDone = ports::Done<Result<TransactionResult>>;
 
 /// The idempotency keys in use and lately used: which transaction each stands for, and how it ended. At most `keys_max`
 /// committed ones and as many rolled back ones are kept, oldest first out; running ones are bounded by the live
-/// transactions. After a restart they come back as the log kept them, in its order. Thread safe.
+/// transactions.
+///
+/// After a restart they come back as the log kept them, in its order: the committed ones, and those rolled back ones that
+/// somebody is told of who wants the same outcome for ever (OnRolledBack::return_outcome): were such a key forgotten, its request could run after the
+/// application has put another one in its place. Where all who asked want it run again, the log has no record of it:
+/// running it again after a restart is what they want. Thread safe.
 class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}
@@ -31,19 +37,29 @@ class IdempotencyIndex {
   /// Whether the key stands for this transaction, and waits for its outcome.
   bool awaits(const std::string& key, const std::string& gtrid) const;
 
-  struct Mine {};      ///< The key is new: run the transaction, then finish() or abandon().
+  struct Mine {};      ///< The key is new, or is to be run again: run the transaction, then finish() or abandon().
   struct Attached {};  ///< It is running: `done` will be called with its outcome.
-  using Claim = std::variant<Mine, Attached, TransactionResult, Error>;
+  /// It was rolled back, and the log does not have that yet: note_kept() once it does, and only then tell the result.
+  struct Unkept {
+    TransactionResult result;
+  };
+  using Claim = std::variant<Mine, Attached, Unkept, TransactionResult, Error>;
 
   /// `done` is kept only when Attached. A TransactionResult is the first outcome, without the rows of its statements.
-  Claim claim(const std::string& key, std::uint64_t fingerprint, const SubmitDone& done);
+  Claim claim(const std::string& key, std::uint64_t fingerprint, OnRolledBack on_rolled_back, const SubmitDone& done);
 
-  void finish(const std::string& key, const TransactionResult& result);
+  /// False, and nothing is done: the log must have this rollback before anybody is told; finish_kept() then.
+  bool finish(const std::string& key, const TransactionResult& result);
+  void finish_kept(const std::string& key, const TransactionResult& result);
+  /// Whether its outcome was given as unknown, and the log must have the rollback before it is amended.
+  bool keeps_late_rollback(const std::string& key, const std::string& gtrid) const;
+  void note_kept(const std::string& key, const std::string& gtrid);
   /// An outcome that was given as unknown has become known. Of no effect otherwise.
   void amend(const std::string& key, const std::string& gtrid, Outcome outcome);
   /// A branch of it has come to the opposite of what was decided, for good: nobody is told an outcome any more.
   void contradict(const std::string& key, const std::string& gtrid);
-  /// It was never run: the key is free again, and whoever attached gets the error.
+  /// It was never run: the key is free again, or as it was before it was to be run again, and whoever attached gets the
+  /// error.
   void abandon(const std::string& key, const Error& error);
 
   std::optional<TransactionResult> find(const std::string& key) const;
@@ -52,20 +68,38 @@ class IdempotencyIndex {
   void set_gtrid(const std::string& key, const std::string& gtrid);
 
  private:
+  /// Keys that have ended, oldest first. A key that is run again leaves its place behind.
+  struct Order {
+    std::deque<std::pair<std::uint64_t, std::string>> places;
+    std::size_t kept = 0;
+  };
   struct Entry {
     std::uint64_t fingerprint = 0;
     std::string gtrid;
     std::optional<TransactionResult> result;
     std::vector<SubmitDone> waiting;
+    bool returns = true;     ///< Somebody who waits for it wants a rollback given again for ever.
+    bool in_log = false;     ///< Its rollback is.
+    std::optional<TransactionResult> before{};  ///< Of the run before, while it is run again.
+    Order* order = nullptr;  ///< That has its place; null while it runs.
+    std::uint64_t place = 0;
   };
-  void keep(const std::string& key, Outcome outcome);
+  bool finish(const std::string& key, const TransactionResult& result, bool in_log);
+  void keep(const std::string& key, Entry& entry);
+  static void leave(Entry& entry);
+  void tidy(Order& order);
 
   const std::size_t keys_max_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Entry> entries_;
-  // Oldest first. Apart, so that failures do not push out what must not run twice.
-  std::deque<std::string> committed_;  ///< Or not known not to have.
-  std::deque<std::string> rolled_back_;
+  std::uint64_t last_place_ = 0;
+  // Apart, so that failures do not push out what must not run twice.
+  Order committed_;  ///< Or not known not to have.
+  Order rolled_back_;
 };
+
+/// What the log keeps of a rollback under a key.
+ports::KeyRolledBack rolled_back_key(const std::string& key, std::uint64_t fingerprint,
+                                     const TransactionResult& result);
 
 }  // namespace assent::coordinator

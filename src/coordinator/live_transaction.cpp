@@ -20,6 +20,9 @@ std::vector<bool> flags(std::size_t count, const auto& numbers, auto number_of) 
   return out;
 }
 
+/// One that was brought back and is not settled after this much is said to be in doubt.
+constexpr std::chrono::milliseconds kInDoubtAfter{1'000};
+
 protocol::Members members_of(const House& house, const std::vector<Place>& places, std::vector<std::string> acceptors) {
   protocol::Members members{{}, std::move(acceptors)};
   const auto note = [&](const ports::Participant& member) {
@@ -107,6 +110,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
   for (const auto& place : places) {
     runs_.push_back({.place = place, .statements = {}, .detail = "decided before this start", .voted = true});
   }
+  doubt_at_ = arrived_ + kInDoubtAfter;
   for (const auto& [number_in_log, hazard] : recovered.hazards) {
     runs_[static_cast<std::size_t>(number_in_log - 1)].detail = hazard.reason;
   }
@@ -147,6 +151,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid
   for (const auto& place : places) {
     runs_.push_back({.place = place, .statements = {}, .detail = "left behind by its coordinator", .voted = true});
   }
+  doubt_at_ = arrived_ + kInDoubtAfter;
   set_wake_at_locked();
 }
 
@@ -197,9 +202,12 @@ void LiveTransaction::tick(base::SteadyTime now) {
   std::shared_ptr<Admission::Ticket> expired;
   std::shared_ptr<Proposer> proposer;
   bool terminates = false;
+  bool in_doubt = false;
   {
     const std::lock_guard lock(mutex_);
     proposer = proposer_;
+    in_doubt = doubt_at_ && now >= *doubt_at_;
+    if (in_doubt) doubt_at_.reset();
     terminates = std::exchange(to_terminate_, false);
     if (!deadline_told_ && now >= deadline_ && (!queued_ || ticket_)) {
       deadline_told_ = true;
@@ -225,6 +233,7 @@ void LiveTransaction::tick(base::SteadyTime now) {
     }
     due.emplace_back(protocol::DeadlinePassed{});
   }
+  if (in_doubt) say_in_doubt();
   if (terminates) run(protocol::Terminate{});
   if (proposer) proposer->tick(now);
   for (const auto& event : due) post(event);
@@ -387,11 +396,14 @@ std::string LiveTransaction::unvoted_locked() const {
 
 void LiveTransaction::tell_ended() {
   TransactionStatus last;
+  bool was_in_doubt = false;
   {
     const std::lock_guard lock(mutex_);
     wake_at_ = base::SteadyTime::max().time_since_epoch().count();
     last = status_locked();
+    was_in_doubt = said_in_doubt_;
   }
+  if (was_in_doubt) say_finished(last);
   // Its client may have been answered before the acceptors were heard.
   if (!key_.empty() && last.outcome) house_->keys.amend(key_, gtrid_, *last.outcome);
   const bool contradicted = std::any_of(last.branches.begin(), last.branches.end(),
@@ -414,6 +426,7 @@ void LiveTransaction::set_wake_at_locked() {
   auto wake_at = base::SteadyTime::max();
   if (!deadline_told_) wake_at = deadline_;
   if (to_terminate_ || proposer_) wake_at = {};
+  if (doubt_at_) wake_at = std::min(wake_at, *doubt_at_);
   for (const auto& run : runs_) {
     if (run.retry_armed) wake_at = std::min(wake_at, run.retry_at);
   }

@@ -97,6 +97,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void run(const protocol::Settle& command);
   void run(const protocol::RetryLater& command);
   void run(const protocol::Answer& command);
+  void answer(SubmitDone done, const TransactionResult& result);
+  void keep_rollback(SubmitDone done, TransactionResult result);
   void run(const protocol::LogSettled& command);
   void run(const protocol::LogHazard& command);
   void run(const protocol::LogEnd&);
@@ -114,6 +116,10 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   BranchState state_of(protocol::BranchIndex branch) const;
   TransactionResult result_locked() const;
   TransactionStatus status_locked() const;
+  /// Once, of one that its client was told of before it was settled, or that was brought back and stays.
+  void say_in_doubt();
+  void say_finished(const TransactionStatus& last) const;
+  void say_rolled_back(const TransactionResult& result) const;
   void tell_answered();
   void tell_ended();
   void note_cause(Cause cause);
@@ -152,6 +158,10 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::optional<Outcome> decided_;      ///< For good, whatever its client was answered before.
   bool to_terminate_ = false;           ///< Brought back, and nobody has asked its acceptors yet.
   std::shared_ptr<Proposer> proposer_;  ///< While its acceptors are asked.
+  bool keeping_rollback_ = false;       ///< The log is being given its key's rollback; then it is answered.
+  bool said_in_doubt_ = false;
+  std::optional<base::SteadyTime> doubt_at_;  ///< When one that was brought back is said to be in doubt.
+  bool forgotten_ = false;              ///< It has ended, and leaves the registry once it is answered.
 
   std::atomic<bool> answered_{false};
   std::atomic<bool> contradicted_{false};

@@ -118,12 +118,51 @@ void LiveTransaction::run(const protocol::Answer& command) {
   }
   switch (command.outcome) {
     case Outcome::committed: ++house_->committed; break;
-    case Outcome::rolled_back: ++house_->rolled_back; break;
+    case Outcome::rolled_back:
+      ++house_->rolled_back;
+      ++house_->rollbacks[static_cast<std::size_t>(reason_of(result.cause))];
+      if (house_->log_rollbacks) say_rolled_back(result);
+      break;
     case Outcome::unknown: ++house_->unknown; break;
   }
-  if (!key_.empty()) house_->keys.finish(key_, result);
-  if (done) done(std::move(result));
+  if (!command.settled) say_in_doubt();
+  if (!key_.empty() && !house_->keys.finish(key_, result)) return keep_rollback(std::move(done), std::move(result));
+  answer(std::move(done), result);
+}
+
+void LiveTransaction::answer(SubmitDone done, const TransactionResult& result) {
+  if (done) done(result);
   tell_answered();
+}
+
+// Whoever is told that it was rolled back may put another transaction in its place: it must not run after that, however
+// often the coordinator is started.
+void LiveTransaction::keep_rollback(SubmitDone done, TransactionResult result) {
+  {
+    const std::lock_guard lock(mutex_);
+    keeping_rollback_ = true;
+  }
+  ASSENT_FAILPOINT(rolled_back_key_unforced);
+  auto record = rolled_back_key(key_, fingerprint_, result);
+  house_->log.append_forced(std::move(record), [self = shared_from_this(), done = std::move(done),
+                                                result = std::move(result)](const Status& status) mutable {
+    if (status.ok()) {
+      ASSENT_FAILPOINT(rolled_back_key_durable);
+    } else {
+      // It is rolled back, and that cannot be promised for the next start.
+      result.outcome = Outcome::unknown;
+      result.cause.reset();
+    }
+    self->house_->keys.finish_kept(self->key_, result);
+    self->answer(std::move(done), result);
+    bool leaves = false;
+    {
+      const std::lock_guard lock(self->mutex_);
+      self->keeping_rollback_ = false;
+      leaves = self->forgotten_;
+    }
+    if (leaves) self->house_->registry.remove(self.get(), self->gtrid_);
+  });
 }
 
 void LiveTransaction::run(const protocol::LogSettled& command) {
@@ -166,7 +205,16 @@ void LiveTransaction::run(const protocol::LogEnd&) {
 }
 
 void LiveTransaction::run(const protocol::LogRolledBack&) {
-  append_end(ports::TransactionRolledBack{gtrid_});
+  if (key_.empty() || !house_->keys.keeps_late_rollback(key_, gtrid_)) {
+    return append_end(ports::TransactionRolledBack{gtrid_});
+  }
+  // Until the log has it, the key stands for an outcome that is not known, as its client was answered.
+  house_->log.append_forced(rolled_back_key(key_, fingerprint_, result()),
+                            [self = shared_from_this()](const Status& status) {
+                              if (!status.ok()) return;
+                              self->house_->keys.note_kept(self->key_, self->gtrid_);
+                              self->append_end(ports::TransactionRolledBack{self->gtrid_});
+                            });
 }
 
 void LiveTransaction::append_end(ports::LogRecord end) {
@@ -238,6 +286,11 @@ void LiveTransaction::on_quorum(Proposer::Outcome outcome) {
 
 void LiveTransaction::run(const protocol::Forget&) {
   tell_ended();
+  {
+    const std::lock_guard lock(mutex_);
+    forgotten_ = true;
+    if (keeping_rollback_) return;
+  }
   house_->registry.remove(this, gtrid_);
 }
 

@@ -116,7 +116,6 @@ void Surveyor::find_waits(Survey& survey, const Seen& seen) const {
     if (one == seen.transactions.end()) continue;
     for (const auto& branch : one->second.branches) {
       if (branch.number != shown.branch || branch.sight != Sight::prepared) continue;
-      if (shown.verdict == Verdict::running) continue;
       if (by_name_.contains(shown.participant)) prepared[shown.participant].emplace(*branch.xid, &shown);
     }
   }

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <spdlog/spdlog.h>
+
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "assent/status.hpp"
@@ -29,8 +32,16 @@ class Health {
     const auto identity = identity_.load(std::memory_order_acquire);
     return identity == 0 ? std::nullopt : std::optional(identity);
   }
-  void set_identity(std::optional<protocol::ServerIdentity> identity) noexcept {
-    identity_.store(identity.value_or(0), std::memory_order_release);
+  void set_identity(std::optional<protocol::ServerIdentity> identity) {
+    const auto now = identity.value_or(0);
+    if (identity_.exchange(now, std::memory_order_acq_rel) == now) return;
+    const std::lock_guard lock(mutex_);
+    another_.clear();
+  }
+  /// Something was to be asked or settled that is of the server before. True where that was not known yet.
+  bool note_another(const std::string& sentence) {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(another_, sentence) != sentence;
   }
 
   /// Gives the state before.
@@ -50,15 +61,33 @@ class Health {
   }
   ParticipantInfo info() const {
     const std::lock_guard lock(mutex_);
-    return info_;
+    auto info = info_;
+    if (!another_.empty()) {
+      info.findings.push_back({"server_identity", DoctorFinding::Grade::warning,
+                               another_ + ": what is in doubt or was accepted there waits for that one",
+                               "lead its name to that server again, or, where it is gone for good, see assentctl "
+                               "recover"});
+    }
+    return info;
   }
 
  private:
   mutable std::mutex mutex_;
   ParticipantInfo info_;
+  std::string another_;  ///< That it is one, as protocol::another_server() says it. Empty: not met.
   std::atomic<bool> serving_{false};
   std::atomic<protocol::ServerIdentity> identity_{0};
 };
+
+/// The sentence that another server than `then` is there, told in the log where that is new.
+inline std::string met_another(const Config& config, Health& health, std::optional<protocol::ServerIdentity> then,
+                               std::optional<protocol::ServerIdentity> now) {
+  auto sentence = protocol::another_server(config.name, then, now);
+  if (then != protocol::kNoServer && health.note_another(sentence)) {
+    spdlog::warn("{}: what is in doubt or was accepted there waits for that one", sentence);
+  }
+  return sentence;
+}
 
 /// Why new branches are refused now, as one sentence.
 inline std::string why_not(const Config& config, const Health& health) {

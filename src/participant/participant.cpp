@@ -124,7 +124,7 @@ class SqlParticipant final : public ports::Participant {
         [this, question = std::move(question), done = std::move(done)](Session* session, const std::string& why) {
           if (!session) return done(unavailable(why));
           if (const auto now = health_.identity(); !protocol::is_same_server(question.server, now)) {
-            return done(unavailable(protocol::another_server(config_.name, question.server, now)));
+            return done(unavailable(met_another(config_, health_, question.server, now)));
           }
           auto answer = ask_acceptor(*session, config_, question);
           if (const auto* error = std::get_if<SqlError>(&answer)) return done(unavailable(config_, *error));

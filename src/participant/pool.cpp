@@ -453,7 +453,7 @@ void Pool::settle_batch(Session* session, const std::string& why) {
   }
   // It does not know them, which says nothing of where they are.
   for (auto& [work, first_reply, done] : of_another) {
-    done({Finding::ambiguous, protocol::another_server(config_.name, work.server, health_.identity())});
+    done({Finding::ambiguous, met_another(config_, health_, work.server, health_.identity())});
   }
   const bool predecessors_left = control_.predecessors_left();
   for (auto& one : batch) {

@@ -111,7 +111,7 @@ void PreCommits::turn_away_strangers() {
       kept.questions.push_back(std::move(question));
       kept.dones.push_back(std::move(asked_.dones[i]));
     } else {
-      asked_.dones[i](Error{Errc::unavailable, protocol::another_server(config_.name, question.server, server_), true});
+      asked_.dones[i](Error{Errc::unavailable, met_another(config_, health_, question.server, server_), true});
     }
   }
   asked_ = std::move(kept);

@@ -98,7 +98,8 @@ struct OperatorAct {
 };
 
 /// A transaction with an idempotency key was rolled back: the same answer is given again under this key until it is run
-/// again and committed. Not forced. Nothing was done, so losing it costs no more than running the request again.
+/// again and committed. Forced before anybody is told who wants that answer to stand (OnRolledBack::return_outcome);
+/// nobody else needs it.
 struct KeyRolledBack {
   std::string idempotency_key;
   std::string gtrid;

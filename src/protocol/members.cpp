@@ -87,7 +87,9 @@ std::string another_server(std::string_view name, std::optional<ServerIdentity> 
   const auto text = [](std::optional<ServerIdentity> identity) {
     return identity && *identity != kNoServer ? hex_of(*identity) : std::string("none");
   };
-  return "participant '" + std::string(name) + "' is another server now (identity " + text(now) + " instead of " +
+  const auto participant = "participant '" + std::string(name) + "'";
+  if (then == kNoServer) return participant + " had not been seen when the transaction began";
+  return participant + " is another server now (identity " + text(now) + " instead of " +
          text(then) + ")";
 }
 

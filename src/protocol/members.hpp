@@ -46,7 +46,7 @@ std::optional<Members> parse_members(std::string_view text);
 inline bool is_same_server(std::optional<ServerIdentity> then, std::optional<ServerIdentity> now) {
   return !then || (*then != kNoServer && then == now);
 }
-/// The sentence that says that it may not.
+/// The sentence that says that it may not, and why.
 std::string another_server(std::string_view name, std::optional<ServerIdentity> then,
                            std::optional<ServerIdentity> now);
 

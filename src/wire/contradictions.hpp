@@ -21,6 +21,13 @@ inline std::string contradiction(const std::vector<Branch>& branches) {
   return {};
 }
 
+inline std::string contradiction(const Transaction& transaction) {
+  if (transaction.on_rolled_back == OnRolledBack::run_again && transaction.idempotency_key.empty()) {
+    return "has \"on_rolled_back\":\"run_again\" without an \"idempotency_key\", under which it would run again";
+  }
+  return {};
+}
+
 inline std::string contradiction(const StatusQuery& query) {
   if (query.gtrid.empty() == query.idempotency_key.empty()) {
     return "must have exactly one of \"gtrid\" and \"idempotency_key\"";

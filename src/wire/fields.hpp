@@ -49,6 +49,7 @@ void fields(Io& io, S& s) {
   io.optional("isolation", s.isolation);
   io.optional("idempotency_key", s.idempotency_key,
               TextBound{.bytes_min = 1, .bytes_max = kIdempotencyKeyBytesMax, .chars = Chars::printable});
+  io.optional("on_rolled_back", s.on_rolled_back);
   io.optional("label", s.label, TextBound{.bytes_max = kLabelBytesMax, .chars = Chars::one_line});
   io.required("branches", s.branches, CountBound{.min = 1, .max = kBranchesMax});
 }

@@ -21,6 +21,8 @@ inline constexpr std::array kValuesOf<Isolation>{Isolation::server_default, Isol
                                                  Isolation::read_committed, Isolation::repeatable_read,
                                                  Isolation::serializable};
 template <>
+inline constexpr std::array kValuesOf<OnRolledBack>{OnRolledBack::return_outcome, OnRolledBack::run_again};
+template <>
 inline constexpr std::array kValuesOf<BranchState>{
     BranchState::active,   BranchState::prepared, BranchState::committed,    BranchState::rolled_back,
     BranchState::in_doubt, BranchState::unproven, BranchState::acknowledged, BranchState::hazard};

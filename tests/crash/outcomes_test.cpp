@@ -56,6 +56,25 @@ class OutcomesTest : public CrashTest {
     EXPECT_EQ(balance(west(), 2), kOpening + kAmount);
   }
 
+  /// One that could run only after a deposit.
+  static Transaction too_much() {
+    auto transaction = transfer(1, 2, kOpening + kAmount);
+    transaction.idempotency_key = "the order";
+    return transaction;
+  }
+
+  /// Submits it, lets the daemon die at `step`, starts it again, and makes the deposit.
+  void die_rolling_back(const std::string& step) {
+    failpoints().arm(step);
+    EXPECT_FALSE(daemon_.client().submit(too_much()).ok());
+    EXPECT_EQ(daemon_.wait(20s), 128 + SIGKILL) << daemon_.output();
+    start();
+    auto client = daemon_.client();
+    Transaction deposit;
+    deposit.branches.push_back({"east", {change(3, -kAmount), change(1, kAmount)}});
+    EXPECT_EQ(submit(client, deposit).outcome, Outcome::committed);
+  }
+
   bool told_ = false;
 };
 ASSENT_FOR_EVERY_PAIR(OutcomesTest);
@@ -101,6 +120,29 @@ TEST_P(OutcomesTest, KilledAfterItsAnswerWhatWasToldHolds) {
   die_at("answer_sent=crash");
   EXPECT_TRUE(told_);
   expect_committed();
+}
+
+// Rolled back, since the money is not there, under a key whose rollback is to stand.
+TEST_P(OutcomesTest, KilledBeforeARollbackUnderAKeyIsKeptNobodyWasToldAndItRuns) {
+  die_rolling_back("rolled_back_key_unforced=crash");
+  auto client = daemon_.client();
+  const auto again = submit(client, too_much());
+  EXPECT_EQ(again.outcome, Outcome::committed);
+  EXPECT_EQ(balance(east(), 1), 0);
+}
+
+TEST_P(OutcomesTest, KilledOnceARollbackUnderAKeyIsKeptItStands) {
+  die_rolling_back("rolled_back_key_durable=crash");
+  for (int start_again = 0; start_again < 2; ++start_again) {
+    auto client = daemon_.client();
+    const auto again = submit(client, too_much());
+    EXPECT_EQ(again.outcome, Outcome::rolled_back);
+    ASSERT_TRUE(again.cause);
+    EXPECT_EQ(again.cause->participant, "east");
+    EXPECT_EQ(balance(east(), 1), kOpening + kAmount);
+    daemon_.kill_9();
+    start();
+  }
 }
 
 TEST_P(OutcomesTest, AStatementThatOutlivesTheDaemonIsEndedAndRolledBack) {

@@ -320,5 +320,32 @@ TEST_P(ParticipantSettleTest, SilentServerIsGivenUpAndTheBranchSettledWhenItSpea
   EXPECT_EQ(amount(1), 99);
 }
 
+// A name that leads to another server since its branch was prepared.
+TEST_P(ParticipantSettleTest, WhatAnotherServerDoesNotKnowIsNeitherLostNorToBeFenced) {
+  auto participant = up();
+  const auto here = participant->port().identity();
+  ASSERT_TRUE(here);
+  const auto xid = next_xid(coordinator);
+  const auto settle = [&](Decided decided, bool known_prepared, protocol::ServerIdentity whose) {
+    return participant->settle(ports::SettleOrder{xid, decided, known_prepared, whose});
+  };
+  EXPECT_EQ(settle(Decided::commit, true, *here).finding, Finding::hazard) << "the very server has lost it";
+  const auto report = settle(Decided::commit, true, *here + 1);
+  EXPECT_EQ(report.finding, Finding::ambiguous);
+  EXPECT_NE(report.detail.find("participant 'stock' is another server now (identity "), std::string::npos)
+      << report.detail;
+  EXPECT_EQ(settle(Decided::rollback, false, *here + 1).finding, Finding::ambiguous);
+  EXPECT_EQ(settle(Decided::one_phase, false, *here + 1).finding, Finding::ambiguous);
+  EXPECT_EQ(direct->number("SELECT COUNT(*) FROM assent.proof WHERE gtrid='" + xid.gtrid + "'"), 0);
+  auto work = work_for(next_xid(coordinator), {sql("UPDATE stock SET amount=1 WHERE id=1")});
+  work.server = *here + 1;
+  const auto vote = participant->prepare(work);
+  EXPECT_EQ(vote.kind, ports::Vote::Kind::refused);
+  ASSERT_TRUE(vote.cause);
+  EXPECT_TRUE(vote.cause->retryable);
+  EXPECT_NE(vote.cause->message.find("is another server now"), std::string::npos) << vote.cause->message;
+  EXPECT_EQ(amount(1), 100);
+}
+
 }  // namespace
 }  // namespace assent::testing

@@ -171,6 +171,94 @@ TEST_P(TransactionsTest, TheSameKeyRunsOnceAlsoAcrossAKill) {
   EXPECT_EQ(status->outcome, Outcome::committed);
 }
 
+TEST_P(TransactionsTest, ARollbackUnderAKeyStandsAlsoAcrossKills) {
+  auto transaction = transfer(1, 2, 1'100);
+  transaction.idempotency_key = "order-1";
+  std::string gtrid;
+  {
+    auto client = daemon_.client();
+    const auto first = submit(client, transaction);
+    EXPECT_EQ(first.outcome, Outcome::rolled_back);
+    gtrid = first.gtrid;
+    // Now it could run. The client has put another one in its place.
+    Transaction deposit;
+    deposit.branches.push_back({"east", {change(3, -500), change(1, 500)}});
+    EXPECT_EQ(submit(client, deposit).outcome, Outcome::committed);
+    EXPECT_EQ(submit(client, transaction).gtrid, gtrid);
+  }
+  for (int start = 0; start < 2; ++start) {
+    daemon_.kill_9();
+    daemon_.start();
+    daemon_.wait_up();
+    auto client = daemon_.client();
+    const auto again = submit(client, transaction);
+    EXPECT_EQ(again.gtrid, gtrid) << "after start " << start << " it ran again";
+    EXPECT_EQ(again.outcome, Outcome::rolled_back);
+    ASSERT_TRUE(again.cause);
+    EXPECT_EQ(again.cause->participant, "east");
+    EXPECT_EQ(client.status_of_key("order-1")->outcome, Outcome::rolled_back);
+    EXPECT_EQ(balance(east(), 1), 1500);
+  }
+  // Whoever wants it to run again says so.
+  auto client = daemon_.client();
+  transaction.on_rolled_back = OnRolledBack::run_again;
+  EXPECT_EQ(submit(client, transaction).outcome, Outcome::committed);
+  EXPECT_EQ(balance(east(), 1), 400);
+  transaction.on_rolled_back = OnRolledBack::return_outcome;
+  EXPECT_EQ(submit(client, transaction).outcome, Outcome::committed);
+}
+
+TEST_P(TransactionsTest, ARolledBackKeyRunsAgainUntilItCommitsAndThenNeverMore) {
+  auto transaction = transfer(1, 2, 1'100);
+  transaction.idempotency_key = "order-1";
+  transaction.on_rolled_back = OnRolledBack::run_again;
+  std::string before;
+  for (int start = 0; start < 2; ++start) {
+    auto client = daemon_.client();
+    for (int i = 0; i < 3; ++i) {
+      const auto result = submit(client, transaction);
+      EXPECT_EQ(result.outcome, Outcome::rolled_back);
+      EXPECT_NE(result.gtrid, before) << "it was not run again";
+      before = result.gtrid;
+    }
+    auto other = transfer(1, 2, 1'101);
+    other.idempotency_key = "order-1";
+    other.on_rolled_back = OnRolledBack::run_again;
+    // After a start nobody remembers it.
+    if (start == 0) {
+      EXPECT_EQ(client.submit(other).error().code, Errc::conflict);
+    }
+    daemon_.kill_9();
+    daemon_.start();
+    daemon_.wait_up();
+  }
+  auto client = daemon_.client();
+  Transaction deposit;
+  deposit.branches.push_back({"east", {change(3, -500), change(1, 500)}});
+  EXPECT_EQ(submit(client, deposit).outcome, Outcome::committed);
+  std::vector<std::future<TransactionResult>> together;
+  for (int i = 0; i < 4; ++i) {
+    together.push_back(std::async(std::launch::async, [&] {
+      auto own = daemon_.client();
+      return submit(own, transaction);
+    }));
+  }
+  std::string committed;
+  for (auto& one : together) {
+    const auto result = one.get();
+    EXPECT_EQ(result.outcome, Outcome::committed);
+    if (committed.empty()) committed = result.gtrid;
+    EXPECT_EQ(result.gtrid, committed) << "it ran more than once";
+  }
+  EXPECT_EQ(balance(east(), 1), 400);
+  daemon_.kill_9();
+  daemon_.start();
+  daemon_.wait_up();
+  auto later = daemon_.client();
+  EXPECT_EQ(submit(later, transaction).gtrid, committed);
+  EXPECT_EQ(balance(east(), 1), 400);
+}
+
 TEST_P(TransactionsTest, ASingleBranchWithAKeyRunsOnceAlsoAcrossAKill) {
   Transaction transaction;
   transaction.branches.push_back({"east", {change(1, -1), change(2, 1)}});

@@ -17,13 +17,27 @@ TransactionResult committed(const std::string& gtrid) {
   return result;
 }
 
+TransactionResult rolled_back(const std::string& gtrid) {
+  auto result = committed(gtrid);
+  result.outcome = Outcome::rolled_back;
+  result.branches[0].state = BranchState::rolled_back;
+  return result;
+}
+
 const SubmitDone kNobody = [](const auto&) {};
+constexpr auto kReturn = OnRolledBack::return_outcome;
+constexpr auto kRunAgain = OnRolledBack::run_again;
+using Claim = IdempotencyIndex::Claim;
+
+bool is_mine(const Claim& claim) {
+  return std::holds_alternative<IdempotencyIndex::Mine>(claim);
+}
 
 TEST(Idempotency, AKeyIsRunOnceAndItsFirstOutcomeIsGivenAgain) {
   IdempotencyIndex index(10);
-  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Mine>(index.claim("k", 1, kNobody)));
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Mine>(index.claim("k", 1, kReturn, kNobody)));
   index.finish("k", committed("g"));
-  const auto again = index.claim("k", 1, kNobody);
+  const auto again = index.claim("k", 1, kReturn, kNobody);
   ASSERT_TRUE(std::holds_alternative<TransactionResult>(again));
   EXPECT_EQ(std::get<TransactionResult>(again).gtrid, "g");
   EXPECT_TRUE(std::get<TransactionResult>(again).branches[0].statements.empty());
@@ -31,10 +45,10 @@ TEST(Idempotency, AKeyIsRunOnceAndItsFirstOutcomeIsGivenAgain) {
 
 TEST(Idempotency, AResubmissionDuringTheRunGetsTheSameOutcome) {
   IdempotencyIndex index(10);
-  index.claim("k", 1, kNobody);
+  index.claim("k", 1, kReturn, kNobody);
   std::string told;
   EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Attached>(
-      index.claim("k", 1, [&](const auto& result) { told = result->gtrid; })));
+      index.claim("k", 1, kReturn, [&](const auto& result) { told = result->gtrid; })));
   EXPECT_EQ(told, "");
   index.finish("k", committed("g"));
   EXPECT_EQ(told, "g");
@@ -42,8 +56,8 @@ TEST(Idempotency, AResubmissionDuringTheRunGetsTheSameOutcome) {
 
 TEST(Idempotency, AnotherRequestUnderTheSameKeyIsRefused) {
   IdempotencyIndex index(10);
-  index.claim("k", 1, kNobody);
-  const auto other = index.claim("k", 2, kNobody);
+  index.claim("k", 1, kReturn, kNobody);
+  const auto other = index.claim("k", 2, kReturn, kNobody);
   ASSERT_TRUE(std::holds_alternative<Error>(other));
   EXPECT_EQ(std::get<Error>(other).code, Errc::conflict);
 }
@@ -62,13 +76,13 @@ TEST(Idempotency, WhatTheLogHasOfThreePhasesCountsAsRunning) {
   }
   IdempotencyIndex index(10);
   index.restore(state);
-  EXPECT_TRUE(std::holds_alternative<TransactionResult>(index.claim("key of 2pc", 7, kNobody)));
+  EXPECT_TRUE(std::holds_alternative<TransactionResult>(index.claim("key of 2pc", 7, kReturn, kNobody)));
   EXPECT_FALSE(index.awaits("key of 2pc", "2pc"));
   EXPECT_TRUE(index.awaits("key of 3pc", "3pc"));
   EXPECT_FALSE(index.awaits("key of 3pc", "another"));
   std::string told;
   EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Attached>(
-      index.claim("key of 3pc", 7, [&](const auto& result) { told = result->gtrid; })));
+      index.claim("key of 3pc", 7, kReturn, [&](const auto& result) { told = result->gtrid; })));
   index.finish("key of 3pc", committed("3pc"));
   EXPECT_EQ(told, "3pc");
 }
@@ -76,7 +90,7 @@ TEST(Idempotency, WhatTheLogHasOfThreePhasesCountsAsRunning) {
 TEST(Idempotency, AnOutcomeThatWasUnknownIsAmendedAndNoOther) {
   IdempotencyIndex index(10);
   for (const auto* key : {"unknown", "known"}) {
-    index.claim(key, 1, kNobody);
+    index.claim(key, 1, kReturn, kNobody);
     index.set_gtrid(key, "g");
     auto result = committed("g");
     if (key == std::string("unknown")) result.outcome = Outcome::unknown;
@@ -93,18 +107,18 @@ TEST(Idempotency, AnOutcomeThatWasUnknownIsAmendedAndNoOther) {
 
 TEST(Idempotency, WhatWasNeverRunFreesItsKey) {
   IdempotencyIndex index(10);
-  index.claim("k", 1, kNobody);
+  index.claim("k", 1, kReturn, kNobody);
   bool failed = false;
-  index.claim("k", 1, [&](const auto& result) { failed = !result.ok(); });
+  index.claim("k", 1, kReturn, [&](const auto& result) { failed = !result.ok(); });
   index.abandon("k", {Errc::overloaded, "full", true});
   EXPECT_TRUE(failed);
-  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Mine>(index.claim("k", 2, kNobody)));
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Mine>(index.claim("k", 2, kReturn, kNobody)));
 }
 
 TEST(Idempotency, TheOldestEndedKeysGoFirst) {
   IdempotencyIndex index(2);
   for (const char* key : {"a", "b", "c"}) {
-    index.claim(key, 1, kNobody);
+    index.claim(key, 1, kReturn, kNobody);
     index.finish(key, committed(key));
   }
   EXPECT_FALSE(index.find("a"));
@@ -114,16 +128,117 @@ TEST(Idempotency, TheOldestEndedKeysGoFirst) {
 
 TEST(Idempotency, FailuresDoNotPushOutWhatCommitted) {
   IdempotencyIndex index(1);
-  index.claim("paid", 1, kNobody);
+  index.claim("paid", 1, kReturn, kNobody);
   index.finish("paid", committed("g"));
   for (const char* key : {"a", "b"}) {
-    index.claim(key, 1, kNobody);
-    auto failed = committed(key);
-    failed.outcome = Outcome::rolled_back;
-    index.finish(key, failed);
+    index.claim(key, 1, kReturn, kNobody);
+    index.finish_kept(key, rolled_back(key));
   }
   EXPECT_TRUE(index.find("paid"));
   EXPECT_FALSE(index.find("a"));
+}
+
+TEST(Idempotency, ARollbackThatStandsIsToldOnceTheLogHasIt) {
+  IdempotencyIndex index(10);
+  index.claim("k", 1, kReturn, kNobody);
+  std::string told;
+  index.claim("k", 1, kRunAgain, [&](const auto& result) { told = result->gtrid; });
+  EXPECT_FALSE(index.finish("k", rolled_back("g")));
+  EXPECT_EQ(told, "");
+  EXPECT_FALSE(index.find("k"));
+  index.finish_kept("k", rolled_back("g"));
+  EXPECT_EQ(told, "g");
+  const auto again = index.claim("k", 1, kReturn, kNobody);
+  ASSERT_TRUE(std::holds_alternative<TransactionResult>(again));
+  EXPECT_EQ(std::get<TransactionResult>(again).outcome, Outcome::rolled_back);
+}
+
+TEST(Idempotency, ARolledBackKeyRunsAgainForThoseWhoWantItOneAtATime) {
+  IdempotencyIndex index(10);
+  ASSERT_TRUE(is_mine(index.claim("k", 1, kRunAgain, kNobody)));
+  EXPECT_TRUE(index.finish("k", rolled_back("g1"))) << "nobody wants it to stand: no record is needed";
+  ASSERT_TRUE(is_mine(index.claim("k", 1, kRunAgain, kNobody)));
+  index.set_gtrid("k", "g2");
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Attached>(index.claim("k", 1, kRunAgain, kNobody)));
+  EXPECT_TRUE(std::holds_alternative<Error>(index.claim("k", 2, kRunAgain, kNobody)));
+  EXPECT_FALSE(index.find("k")) << "its outcome is open again";
+  index.finish("k", committed("g2"));
+  const auto again = index.claim("k", 1, kRunAgain, kNobody);
+  ASSERT_TRUE(std::holds_alternative<TransactionResult>(again)) << "committed, it never runs again";
+  EXPECT_EQ(std::get<TransactionResult>(again).gtrid, "g2");
+}
+
+TEST(Idempotency, WhoeverWantsARollbackToStandIsToldOnceTheLogHasIt) {
+  IdempotencyIndex index(10);
+  index.claim("k", 1, kRunAgain, kNobody);
+  index.set_gtrid("k", "g");
+  index.finish("k", rolled_back("g"));
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Unkept>(index.claim("k", 1, kReturn, kNobody)));
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Unkept>(index.claim("k", 1, kReturn, kNobody)));
+  index.note_kept("k", "another");
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Unkept>(index.claim("k", 1, kReturn, kNobody)));
+  index.note_kept("k", "g");
+  EXPECT_TRUE(std::holds_alternative<TransactionResult>(index.claim("k", 1, kReturn, kNobody)));
+  // One who waits while it runs counts as well.
+  EXPECT_TRUE(is_mine(index.claim("k", 1, kRunAgain, kNobody)));
+  index.set_gtrid("k", "g2");
+  index.claim("k", 1, kReturn, kNobody);
+  EXPECT_FALSE(index.finish("k", rolled_back("g2")));
+}
+
+TEST(Idempotency, AnotherRunThatNeverBeganLeavesTheKeyAsItWas) {
+  IdempotencyIndex index(10);
+  index.claim("k", 1, kReturn, kNobody);
+  index.finish_kept("k", rolled_back("g1"));
+  ASSERT_TRUE(is_mine(index.claim("k", 1, kRunAgain, kNobody)));
+  index.set_gtrid("k", "g2");
+  index.abandon("k", {Errc::overloaded, "full", true});
+  const auto again = index.claim("k", 1, kReturn, kNobody);
+  ASSERT_TRUE(std::holds_alternative<TransactionResult>(again));
+  EXPECT_EQ(std::get<TransactionResult>(again).gtrid, "g1");
+  EXPECT_EQ(index.gtrid_of("k"), "g1");
+}
+
+TEST(Idempotency, AKeyThatRunsAgainAndAgainPushesNobodyOut) {
+  IdempotencyIndex index(2);
+  index.claim("old", 1, kReturn, kNobody);
+  index.finish_kept("old", rolled_back("g"));
+  for (int i = 0; i < 10'000; ++i) {
+    ASSERT_TRUE(is_mine(index.claim("k", 1, kRunAgain, kNobody)));
+    index.finish("k", rolled_back("g" + std::to_string(i)));
+  }
+  EXPECT_TRUE(index.find("old"));
+  EXPECT_TRUE(index.find("k"));
+  index.claim("new", 1, kReturn, kNobody);
+  index.finish_kept("new", rolled_back("g"));
+  EXPECT_FALSE(index.find("old"));
+  EXPECT_TRUE(index.find("k"));
+}
+
+TEST(Idempotency, ALateRollbackOfWhatWasUnknownIsKeptBeforeItIsTold) {
+  IdempotencyIndex index(10);
+  for (const auto mode : {kReturn, kRunAgain}) {
+    const std::string key = to_string(mode);
+    index.claim(key, 1, mode, kNobody);
+    index.set_gtrid(key, "g");
+    EXPECT_FALSE(index.keeps_late_rollback(key, "g"));
+    auto unknown = committed("g");
+    unknown.outcome = Outcome::unknown;
+    index.finish(key, unknown);
+    EXPECT_EQ(index.keeps_late_rollback(key, "g"), mode == kReturn);
+    EXPECT_FALSE(index.keeps_late_rollback(key, "another"));
+  }
+}
+
+TEST(Idempotency, WhatTheLogKeepsOfARollbackIsBounded) {
+  auto result = rolled_back("g");
+  result.cause.emplace();
+  const std::string whole(ports::kKeptCauseBytesMax - 1, 'x');
+  result.cause->message = whole;
+  result.cause->message.append("é and more");
+  const auto record = rolled_back_key("k", 7, result);
+  EXPECT_EQ(record.participants, std::vector<std::string>{"stock"});
+  EXPECT_EQ(record.cause->message, whole) << "no half of a character";
 }
 
 TEST(Idempotency, CommittedKeysComeBackFromTheLog) {
@@ -136,7 +251,7 @@ TEST(Idempotency, CommittedKeysComeBackFromTheLog) {
   EXPECT_EQ(index.gtrid_of("done"), "g1");
   EXPECT_TRUE(index.find("done")->settled);
   EXPECT_FALSE(index.find("running")->settled);
-  EXPECT_TRUE(std::holds_alternative<Error>(index.claim("done", 8, kNobody)));
+  EXPECT_TRUE(std::holds_alternative<Error>(index.claim("done", 8, kReturn, kNobody)));
 }
 
 TEST(Idempotency, KeysComeBackInTheOrderOfTheLogWhateverTheClockSaid) {

@@ -46,6 +46,7 @@ TEST(Members, AServerSpeaksForItselfOnly) {
             "participant 'stock' is another server now (identity 0000000000000008 instead of 0000000000000007)");
   EXPECT_EQ(another_server("stock", 7, std::nullopt),
             "participant 'stock' is another server now (identity none instead of 0000000000000007)");
+  EXPECT_EQ(another_server("stock", kNoServer, 7), "participant 'stock' had not been seen when the transaction began");
 }
 
 TEST(Members, TheLongestFits) {

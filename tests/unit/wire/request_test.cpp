@@ -144,11 +144,12 @@ TEST(Values, TextKeepsEveryCharacter) {
 
 TEST(Submit, TakesAllItsFields) {
   const auto transaction = taken(submit(
-      R"({"branches":[{"statements":[{"expect":{"affected":{"max":3,"min":2}},"sql":"UPDATE t SET a=?","args":[1]},{"sql":"y","expect":{"affected":0}}],"participant":"orders"}],"label":"l","idempotency_key":"k","isolation":"serializable","timeout_ms":86400000,"protocol":"3pc"})"));
+      R"({"branches":[{"statements":[{"expect":{"affected":{"max":3,"min":2}},"sql":"UPDATE t SET a=?","args":[1]},{"sql":"y","expect":{"affected":0}}],"participant":"orders"}],"label":"l","idempotency_key":"k","on_rolled_back":"run_again","isolation":"serializable","timeout_ms":86400000,"protocol":"3pc"})"));
   EXPECT_EQ(transaction.protocol, Protocol::three_phase);
   EXPECT_EQ(transaction.timeout, std::chrono::hours(24));
   EXPECT_EQ(transaction.isolation, Isolation::serializable);
   EXPECT_EQ(transaction.idempotency_key, "k");
+  EXPECT_EQ(transaction.on_rolled_back, OnRolledBack::run_again);
   EXPECT_EQ(transaction.label, "l");
   ASSERT_EQ(transaction.branches.size(), 1U);
   EXPECT_EQ(transaction.branches[0].participant, "orders");
@@ -164,6 +165,7 @@ TEST(Submit, DefaultsWhatIsNotGiven) {
   EXPECT_EQ(transaction.timeout.count(), 0);
   EXPECT_EQ(transaction.isolation, Isolation::server_default);
   EXPECT_TRUE(transaction.idempotency_key.empty());
+  EXPECT_EQ(transaction.on_rolled_back, OnRolledBack::return_outcome);
   EXPECT_EQ(transaction.branches[0].statements[0].expect_affected, (AffectedRange{1, UINT64_MAX}));
 }
 
@@ -228,6 +230,9 @@ TEST(Submit, NamesTheFieldThatIsWrong) {
       {with(R"("idempotency_key":"é")"), "params.idempotency_key", "printable"},
       {with(R"("idempotency_key":")" + std::string(129, 'k') + "\""), "params.idempotency_key", "128 bytes"},
       {with(R"("idempotency_key":null)"), "params.idempotency_key", "string"},
+      {with(R"("idempotency_key":"k","on_rolled_back":"again")"), "params.on_rolled_back", "\"run_again\""},
+      {with(R"("idempotency_key":"k","on_rolled_back":true)"), "params.on_rolled_back", "string"},
+      {with(R"("on_rolled_back":"run_again")"), "params", "without an \"idempotency_key\""},
       {with(R"("label":")" + std::string(129, 'l') + "\""), "params.label", "128 bytes"},
       {with(R"("label":"a\nb")"), "params.label", "control"},
       {with(R"("idempotency_kee":"k")"), "params.idempotency_kee", "not a field"},
