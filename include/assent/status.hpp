@@ -85,7 +85,7 @@ struct ServerInfo {
   std::string coordinator;
   std::uint32_t epoch = 0;
   std::int64_t uptime_ms = 0;
-  std::string state;                              ///< "serving", "draining", "log_full" or "log_poisoned".
+  std::string state;                              ///< "serving", or why not: PROTOCOL.md has the words.
   std::uint32_t live = 0;                         ///< Transactions not ended, admitted or waiting for admission.
   std::uint32_t in_doubt = 0;                     ///< Decided or lost branches that wait for a participant.
   std::uint32_t hazards = 0;                      ///< Branches.

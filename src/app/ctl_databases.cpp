@@ -46,6 +46,29 @@ bool any_refusal(const std::vector<DoctorFinding>& findings) {
                      [](const auto& finding) { return finding.grade == DoctorFinding::Grade::refusal; });
 }
 
+std::optional<NotServing> not_serving(Client& client) {
+  const auto info = client.info();
+  if (!info)
+    return NotServing{"the coordinator's state is not known: " + info.error().what, exit_code_of(info.error())};
+  if (info->state == "displaced") {
+    return NotServing{"another process has taken over from this coordinator: what is open is that one's to finish\n",
+                      kExitUnavailable};
+  }
+  if (info->state == "kept_out") {
+    return NotServing{
+        "another process owns a participant: what is in doubt there is not known here (assentctl "
+        "participants tells which)\n",
+        kExitBadConfig};
+  }
+  if (info->state == "no_participant") {
+    return NotServing{
+        "no participant can be used: what is in doubt there is not known (assentctl participants tells "
+        "why)\n",
+        kExitUnavailable};
+  }
+  return std::nullopt;
+}
+
 int exit_code_of_all(const std::vector<ParticipantInfo>& participants) {
   int code = kExitGood;
   for (const auto& one : participants) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,6 +27,14 @@ void add_findings(std::vector<std::vector<std::string>>& table, const std::strin
                   const std::vector<DoctorFinding>& findings, bool all);
 
 bool any_refusal(const std::vector<DoctorFinding>& findings);
+
+/// What else is to be said where a coordinator's own lists are clean, of one that does no work, or does not own what it
+/// should: a line, and the exit code. Nothing when it serves.
+struct NotServing {
+  std::string line;
+  int code = 0;
+};
+std::optional<NotServing> not_serving(Client& client);
 
 /// One is refused, one is not there, or all are well.
 int exit_code_of_all(const std::vector<ParticipantInfo>& participants);

@@ -6,8 +6,10 @@
 #include "app/json_text.hpp"
 #include "app/output.hpp"
 #include "app/text.hpp"
+#include "coordinator/start_fence.hpp"
 #include "participant/participant.hpp"
 #include "wal/disk_probe.hpp"
+#include "wal/log.hpp"
 
 namespace assent::app {
 
@@ -47,8 +49,29 @@ void find_idle_accepts(const std::vector<std::string>& accept, std::vector<Docto
   }
 }
 
+// Whether the log has all that its last owner at the participant has written. Read after the row: one that runs goes
+// on.
+void judge_owner(const Config& config, const ports::OwnerRow& owner, ParticipantInfo& info) {
+  const auto log = wal::read_state(config.log.directory, wal::posix_disk());
+  // A damaged log is the host's finding.
+  if (!log && log.error().code != Errc::not_found) return;
+  const auto fence = coordinator::fence_log_of(log ? *log : ports::LogState{}, 0);
+  DoctorFinding finding{"owner", DoctorFinding::Grade::pass,
+                        "the log has all that its last owner wrote, on host '" + owner.host + "'", ""};
+  if (!protocol::contains(fence, owner) && owner.epoch >= fence.given_up_below) {
+    protocol::FenceSight sight;
+    sight.owner = owner;
+    finding.grade = DoctorFinding::Grade::refusal;
+    finding.seen = protocol::sentence(protocol::FenceRuling::refuse_foreign, fence, sight,
+                                      config.coordinator.coordinator_id, info.name);
+    finding.remedy = "stop the other process, if one runs; then put its log back, or start with --log-lost";
+    info.state = ParticipantInfo::State::refused;
+  }
+  info.findings.push_back(std::move(finding));
+}
+
 // What the doctor has to say of one database, in the form in which a coordinator would. Its clock goes to `host`.
-ParticipantInfo examined(ParticipantSettings participant, HostInfo& host) {
+ParticipantInfo examined(const Config& config, ParticipantSettings participant, HostInfo& host) {
   ParticipantInfo info;
   info.name = participant.connection.name;
   info.address = shown_address(participant.connection);
@@ -71,6 +94,7 @@ ParticipantInfo examined(ParticipantSettings participant, HostInfo& host) {
   info.server_version = diagnosis->server_version;
   info.state = any_refusal(diagnosis->findings) ? ParticipantInfo::State::refused : ParticipantInfo::State::up;
   info.findings = std::move(diagnosis->findings);
+  if (diagnosis->owner) judge_owner(config, *diagnosis->owner, info);
   find_idle_accepts(participant.connection.accept, info.findings);
   host.findings.push_back(judge_clock(info.name, diagnosis->clock_ahead));
   return info;
@@ -108,7 +132,8 @@ int ctl_doctor(const CtlCall& call) {
   DoctorReport report;
   HostInfo host;
   host.findings = wal::judge_disk(wal::look_at_disk(config.log, wal::posix_disk()), config.log);
-  for (const auto& participant : config.participants) report.participants.push_back(examined(participant, host));
+  for (const auto& participant : config.participants)
+    report.participants.push_back(examined(config, participant, host));
   int code = exit_code_of_all(report.participants);
   if (call.operands.empty()) {
     if (any_refusal(host.findings)) code = kExitBadConfig;

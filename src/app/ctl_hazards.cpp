@@ -3,6 +3,7 @@
 
 #include "app/audit.hpp"
 #include "app/ctl.hpp"
+#include "app/ctl_databases.hpp"
 #include "app/exit_codes.hpp"
 #include "app/json_text.hpp"
 #include "app/output.hpp"
@@ -24,10 +25,10 @@ int failed(const CtlCall& call, const Error& error) {
   return ctl_failed(call, error, exit_code_of(error));
 }
 
-int shown(const CtlCall& call, std::vector<Hazard> hazards) {
-  const int code = hazards.empty() ? kExitGood : kExitNotSettled;
+int shown(const CtlCall& call, std::vector<Hazard> hazards, const std::optional<NotServing>& limits = std::nullopt) {
+  const int code = !hazards.empty() ? kExitNotSettled : limits ? limits->code : kExitGood;
   if (call.json) return print(json_of(wire::HazardList{std::move(hazards)}) + '\n', code);
-  if (hazards.empty()) return print("no hazard is open\n", code);
+  if (hazards.empty()) return print("no hazard is open\n" + (limits ? limits->line : ""), code);
   std::vector<std::vector<std::string>> table{{"GTRID", "BRANCH", "FOUND", "REASON"}};
   for (const auto& one : hazards) {
     table.push_back({one.gtrid, std::to_string(one.branch) + (one.participant.empty() ? "" : " " + one.participant),
@@ -48,7 +49,7 @@ int ctl_hazards(const CtlCall& call) {
     if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
     auto listed = client->hazards();
     if (!listed) return failed(call, listed.error());
-    return shown(call, std::move(*listed));
+    return shown(call, std::move(*listed), not_serving(*client));
   }
   const auto loaded = ctl_config(call);
   if (const auto* code = std::get_if<int>(&loaded)) return *code;

@@ -90,8 +90,9 @@ int shown(const CtlCall& call, const Survey& survey, const Seen& seen) {
   if (call.json) return print(json_of(survey) + '\n', code);
   auto text = survey_text(survey);
   if (is_clean(survey)) {
-    text += "nothing of coordinator '" + survey.coordinator + "' is in doubt" +
-            (survey.unreachable.empty() ? "" : " where it could be looked for") +
+    text += (survey.unreachable.empty()
+                 ? "nothing of coordinator '" + survey.coordinator + "' is in doubt"
+                 : "what is in doubt at the participants that were not reached is not known; elsewhere nothing is") +
             (has_filter(call) ? " among what was asked for" : "") + '\n';
   }
   return print(text + next_steps(call, survey, seen), code);
@@ -138,6 +139,10 @@ int with_log(const CtlCall& call, Config config) {
                       {Errc::conflict, "the log in " + config.log.directory + " is of coordinator '" +
                                            log->coordinator + "', the configuration says '" + id + "'"},
                       kExitBadConfig);
+  }
+  // A log that lacks what was decided since has no verdict on anything.
+  if (auto fits = fits_owner(config, databases); !fits.ok()) {
+    return ctl_failed(call, fits.error(), exit_code_of_start(fits.error()));
   }
   const coordinator::Surveyor surveyor(databases.all());
   auto seen = surveyor.look(std::make_unique<LogKnowledge>(*log).get());
@@ -219,7 +224,9 @@ int live_shown(const CtlCall& call, const Survey& survey) {
   auto text = survey_text(survey);
   const auto address = shown_address(call.address.host, call.address.port);
   if (is_clean(survey)) {
-    text += "nothing of coordinator '" + survey.coordinator + "' is in doubt\n";
+    text += survey.unreachable.empty()
+                ? "nothing of coordinator '" + survey.coordinator + "' is in doubt\n"
+                : "what is in doubt at the participants that were not reached is not known; elsewhere nothing is\n";
   } else {
     text += "the coordinator runs, and goes on trying by itself\n";
   }

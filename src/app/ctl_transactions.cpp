@@ -7,6 +7,7 @@
 #include <random>
 
 #include "app/ctl.hpp"
+#include "app/ctl_databases.hpp"
 #include "app/exit_codes.hpp"
 #include "app/files.hpp"
 #include "app/json_text.hpp"
@@ -250,9 +251,15 @@ int ctl_list(const CtlCall& call) {
     if (!info) return ctl_failed(call, info.error(), exit_code_of(info.error()));
     if (info->in_doubt > 0 || info->hazards > 0) all_clean = false;
   }
-  const int code = all_clean ? kExitGood : kExitNotSettled;
+  const auto limits = not_serving(*client);
+  const int code = !all_clean ? kExitNotSettled : limits ? limits->code : kExitGood;
   if (call.json) return print(json_of(wire::TransactionList{std::move(*listed)}) + '\n', code);
-  if (listed->empty()) return print("nothing is live, in doubt or a hazard\n", code);
+  const auto more = limits ? limits->line : std::string();
+  if (listed->empty())
+    return print((limits ? "nothing is known here to be live, in doubt or a hazard\n"
+                         : "nothing is live, in doubt or a hazard\n") +
+                     more,
+                 code);
   Table table{{"GTRID", "OUTCOME", "AGE", "LABEL", "BRANCHES"}};
   for (const auto& status : *listed) {
     std::string branches;
@@ -264,7 +271,7 @@ int ctl_list(const CtlCall& call) {
       if (!branch.detail.empty()) table.push_back({"  " + branch.participant + ": " + branch.detail});
     }
   }
-  return print(aligned(table), code);
+  return print(aligned(table) + more, code);
 }
 
 void submit_options(CtlOptions& options) {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <optional>
 
 #include <boost/program_options.hpp>
 
@@ -100,8 +101,14 @@ struct Parts {
   std::unique_ptr<server::Server> server;
 };
 
-Result<std::uint16_t> start(const Config& config, Parts& parts) {
-  if (auto started = parts.engine.start(config); !started) return std::move(started).error();
+// The log is locked and the address taken before anything is asked of a participant, let alone claimed there: a second
+// process that fails at these has cost nobody anything.
+Result<std::uint16_t> start(const Config& config, bool log_lost, Parts& parts) {
+  if (auto looked = parts.engine.look(config); !looked) return std::move(looked).error();
+  parts.server = std::make_unique<server::Server>(parts.engine.loop, config.listen);
+  auto port = parts.server->bind();
+  if (!port) return port;
+  if (auto started = parts.engine.start(config, log_lost); !started) return std::move(started).error();
   for (const auto& id : config.adopt) {
     std::vector<ports::Participant*> databases;
     for (const auto& participant : config.participants) {
@@ -113,9 +120,8 @@ Result<std::uint16_t> start(const Config& config, Parts& parts) {
     parts.adopters.push_back(std::make_unique<coordinator::Adopter>(id, config.adopt_after, std::move(databases)));
     parts.adopters.back()->start();
   }
-  parts.server =
-      std::make_unique<server::Server>(parts.engine.loop, config.listen, server::service_of(*parts.engine.coordinator));
-  return parts.server->start();
+  parts.server->serve(server::service_of(*parts.engine.coordinator));
+  return port;
 }
 
 // In the order that lets every answer out that can still be given.
@@ -129,12 +135,12 @@ int stop(Parts& parts) {
   return code;
 }
 
-int serve(const Config& config, const std::string& ready_path) {
+int serve(const Config& config, const std::string& ready_path, bool log_lost) {
   const StopSignals signals;
   raise_descriptor_limit(config);
   const ReadyFile ready(ready_path);
   Parts parts;
-  auto port = start(config, parts);
+  auto port = start(config, log_lost, parts);
   auto started = port ? ready.write(config.listen.host, *port) : Status(port.error());
   if (!started) {
     complain(kName, "cannot start: " + started.error().what);
@@ -144,12 +150,20 @@ int serve(const Config& config, const std::string& ready_path) {
   spdlog::info("ready: listening on {}", shown_address(config.listen.host, *port));
 
   const char* signal = nullptr;
-  while (signal == nullptr && parts.engine.log->condition() != ports::LogCondition::poisoned)
+  std::optional<std::string> displaced;
+  while (signal == nullptr && !displaced && parts.engine.log->condition() != ports::LogCondition::poisoned) {
     signal = signals.wait(kWatchPeriod);
+    displaced = parts.engine.coordinator->displaced();
+  }
   signals.let_through();
   if (signal != nullptr) {
     spdlog::info("{}: stopping within {} ms; a second signal stops at once", signal,
                  config.coordinator.drain_timeout.count());
+  } else if (displaced) {
+    spdlog::critical(
+        "{}. Stopping: what is open here is finished by the other. One of the two must not be started again: see which "
+        "log has the decisions",
+        *displaced);
   } else {
     spdlog::critical(
         "the log in {} could not be written: what was waiting may or may not be durable. Stopping; mend the "
@@ -158,7 +172,7 @@ int serve(const Config& config, const std::string& ready_path) {
   }
   const int code = stop(parts);
   spdlog::info("stopped");
-  return code;
+  return displaced && code == kExitGood ? kExitUnavailable : code;
 }
 
 int check(const std::string& path, const LoadedConfig& loaded) {
@@ -201,7 +215,8 @@ int run_daemon(int argc, const char* const* argv) {
   if (!base::init_log(loaded.config.log_level)) return kExitInternal;
   spdlog::info("assentd {}, coordinator {}, configuration {}", base::kVersion, loaded.config.coordinator.coordinator_id,
                path);
-  return serve(loaded.config, given.count("ready-file") > 0 ? given["ready-file"].as<std::string>() : "");
+  return serve(loaded.config, given.count("ready-file") > 0 ? given["ready-file"].as<std::string>() : "",
+               given.count("log-lost") > 0);
 }
 
 }  // namespace assent::app

@@ -1,10 +1,13 @@
 #include "app/engine.hpp"
 
+#include <utility>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
 #include "app/audit.hpp"
 #include "app/exit_codes.hpp"
+#include "base/clock.hpp"
 #include "base/failpoints.hpp"
 #include "base/log.hpp"
 #include "participant/participant.hpp"
@@ -21,6 +24,22 @@ ports::Executor log_on(base::EventLoop& loop) {
 #endif
     boost::asio::post(loop.context(), std::move(task));
   };
+}
+
+// An operator's word is written down before anything is done by it.
+Status tell_of_lost_log(const coordinator::Settings& settings, const coordinator::StartPlan& plan, bool log_lost) {
+  if (log_lost && !plan.log_lost) {
+    spdlog::warn(
+        "--log-lost: no participant that could be reached was left by a log that this one lacks, so nothing is given "
+        "up. Do not start with it again");
+  }
+  if (!plan.log_lost) return Ok{};
+  spdlog::critical(
+      "--log-lost: this log goes on without the one before it, in epoch {}. Nothing that was prepared before is rolled "
+      "back for want of a decision; assentctl recover shows what is in doubt. Idempotency keys that were promised with "
+      "the lost log are forgotten: a request that is sent again under one of them runs again. ({})",
+      plan.epoch, plan.gives_up);
+  return settings.audit({ports::OperatorAct{"log_lost", "", 0, operator_name(), plan.gives_up, base::wall_clock_ms()}});
 }
 
 }  // namespace
@@ -60,26 +79,38 @@ std::vector<std::string> read_passwords(Config& config) {
   return problems;
 }
 
-Status Engine::start(const Config& config) {
-  auto opened = wal::open(config.log, wal::posix_disk(), log_on(loop));
-  if (!opened) return std::move(opened).error();
-  for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
-  spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,
-               opened->created ? "created" : wal::to_string(opened->tail), opened->state.live.size());
-  log = std::move(opened->log);
+Status Engine::look(const Config& config) {
+  auto looked = wal::look(config.log, wal::posix_disk());
+  if (!looked) return std::move(looked).error();
+  candidate = std::move(*looked);
+  return Ok{};
+}
 
+Status Engine::start(const Config& config, bool log_lost) {
   std::vector<ports::Participant*> all;
   for (const auto& participant : config.participants) {
     participants.push_back(participant::make_participant(participant.connection, loop));
     all.push_back(participants.back().get());
   }
+  const coordinator::StartQuestion question{config.coordinator.coordinator_id, candidate->place(), log_lost};
+  auto plan = coordinator::plan_start(question, candidate->state(), all);
+  if (!plan) return std::move(plan).error();
   auto settings = config.coordinator;
   settings.audit = [audit = Audit(config.audit_file)](const std::vector<ports::OperatorAct>& acts) {
     return audit.write(acts);
   };
+  if (auto told = tell_of_lost_log(settings, *plan, log_lost); !told) return told;
+  // From here on something is left behind.
+  auto opened = wal::begin(*std::exchange(candidate, std::nullopt), log_on(loop));
+  if (!opened) return std::move(opened).error();
+  plan->place = opened->place;
+  for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
+  spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,
+               opened->created ? "created" : wal::to_string(opened->tail), opened->state.live.size());
+  log = std::move(opened->log);
   coordinator =
       std::make_unique<coordinator::Coordinator>(std::move(settings), std::move(opened->state), *log, std::move(all));
-  return coordinator->start();
+  return coordinator->start(*plan);
 }
 
 std::size_t Engine::stop_coordinator() {

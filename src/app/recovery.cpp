@@ -179,6 +179,16 @@ Result<ports::LogState> read_log_of_stopped(const Config& config) {
   return wal::read_state(directory, wal::posix_disk());
 }
 
+Status fits_owner(const Config& config, const Databases& databases) {
+  auto options = config.log;
+  options.allow_create = false;
+  const auto candidate = wal::look(options, wal::posix_disk());
+  if (!candidate.ok()) return candidate.error();
+  const coordinator::StartQuestion question{config.coordinator.coordinator_id, candidate->place(), false};
+  const auto plan = coordinator::plan_start(question, candidate->state(), databases.all());
+  return plan.ok() ? Status(Ok{}) : Status(plan.error());
+}
+
 Result<std::map<std::string, std::string>> recover_with_log(const Config& config, const Databases& databases,
                                                             const Seen& seen, const Audit& audit,
                                                             const RecoveryBounds& bounds) {
@@ -187,7 +197,9 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
   Config own = config;
   own.log.allow_create = false;
   Engine engine;
-  if (auto started = engine.start(own); !started.ok()) {
+  auto started = engine.look(own);
+  if (started.ok()) started = engine.start(own);
+  if (!started.ok()) {
     engine.stop_coordinator();
     engine.close_log();
     return std::move(started).error();

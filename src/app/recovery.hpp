@@ -57,6 +57,11 @@ Result<std::optional<ports::LogState>> log_after_the_loss(const Config& config);
 /// The log of a stopped coordinator, read. Errc::log_locked when it runs; else as wal::read_state().
 Result<ports::LogState> read_log_of_stopped(const Config& config);
 
+/// Whether the log is the one that its participants' last owner wrote, and that one does not live: else no verdict may
+/// be drawn from it. Errors as wal::look() and
+/// coordinator::plan_start().
+Status fits_owner(const Config& config, const Databases& databases);
+
 /// Settles what has a ruling, on the log of `config`, whose passwords are read. Gives the participants at which it
 /// could not be done, and why. Errors as Engine::start(), and what kept the audit from being written: then nothing was
 /// begun.

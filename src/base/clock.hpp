@@ -11,6 +11,14 @@ namespace assent::base {
 using SteadyClock = std::chrono::steady_clock;
 using SteadyTime = SteadyClock::time_point;
 
+/// Since this machine has started, its sleep included: for how long a process may have been stopped.
+inline std::chrono::milliseconds since_boot() {
+  std::timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::seconds(now.tv_sec) +
+         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(now.tv_nsec));
+}
+
 /// Milliseconds since the Unix epoch, for people. Safety never depends on it: it may jump.
 inline std::int64_t wall_clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())

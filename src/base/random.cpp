@@ -18,4 +18,13 @@ std::uint64_t random_64() {
   return pool[--left];
 }
 
+std::uint64_t process_instance() {
+  static const std::uint64_t instance = [] {
+    std::uint64_t random = 0;
+    while (random == 0) random = random_64();
+    return random;
+  }();
+  return instance;
+}
+
 }  // namespace assent::base

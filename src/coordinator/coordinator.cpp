@@ -43,16 +43,13 @@ Coordinator::Impl::~Impl() {
   house_->registry.clear();
 }
 
-Status Coordinator::Impl::start() {
-  const auto seen = inspect_all();
-  if (auto fits = check_log_fits(recovered_, settings_.coordinator_id, seen); !fits.ok()) return fits;
-  epoch_ = next_epoch(recovered_, seen);
+Status Coordinator::Impl::start(const StartPlan& plan) {
+  epoch_ = plan.epoch;
   ASSENT_FAILPOINT(epoch_unforced);
-  if (auto forced = force_epoch(); !forced.ok()) return forced;
+  if (auto forced = force_epoch(plan.log_lost); !forced.ok()) return forced;
   ASSENT_FAILPOINT(epoch_forced);
-  for (const auto& [name, inspection] : seen) {
-    if (inspection.owner) house_->registry.closed_below(inspection.owner->closed_below);
-  }
+  first_epoch_ = recovered_.first_epoch == 0 || plan.log_lost ? epoch_ : recovered_.first_epoch;
+  house_->registry.closed_below(plan.closed_below);
   house_->keys.restore(recovered_);
   for (const auto& [place, hazard] : recovered_.hazards) {
     spdlog::critical("HAZARD {}: branch {} is still open since an earlier run: {}", hazard.gtrid, hazard.branch,
@@ -61,11 +58,11 @@ Status Coordinator::Impl::start() {
   if (auto resumed = resume_decided(); !resumed.ok()) return resumed;
   ASSENT_FAILPOINT(recovery_resumed);
 
-  const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
   const auto beginning = protocol::gtrid_range_bound(settings_.coordinator_id, 0, 0);
-  log_begins_ = protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch, 0);
+  log_begins_ = protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch_, 0);
   for (auto* participant : participants_) {
-    sweepers_.push_back(std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch, epoch_, *participant));
+    sweepers_.push_back(
+        std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch_, epoch_, *participant));
     const auto purge_proofs = [&](const std::string& from, std::optional<Protocol> only) {
       return std::make_shared<Purger>(
           from,
@@ -84,13 +81,7 @@ Status Coordinator::Impl::start() {
         },
         house_->acceptor_rows_purged));
   }
-  for (auto* participant : participants_) {
-    participant->enrol(recovered_.log_id, epoch_, [this, participant] {
-      const std::lock_guard lock(caretaker_mutex_);
-      came_up_.push_back(participant);
-      caretaker_wake_.notify_one();
-    });
-  }
+  if (auto enrolled = enrol(plan); !enrolled.ok()) return enrolled;
   // Now, so that nobody sweeps before the sessions of earlier processes are ended.
   caretaker_ = std::thread([this] { caretake(); });
   state_ = State::serving;
@@ -99,32 +90,93 @@ Status Coordinator::Impl::start() {
   return Ok{};
 }
 
-std::map<std::string, ports::Inspection> Coordinator::Impl::inspect_all() {
-  std::vector<std::future<Result<ports::Inspection>>> waiting;
-  for (auto* participant : participants_) {
-    auto promise = std::make_shared<std::promise<Result<ports::Inspection>>>();
-    waiting.push_back(promise->get_future());
-    participant->inspect([promise](Result<ports::Inspection> seen) { promise->set_value(std::move(seen)); });
-  }
-  std::map<std::string, ports::Inspection> seen;
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    auto inspection = waiting[i].get();
-    if (inspection.ok()) {
-      seen.emplace(participants_[i]->name(), std::move(inspection).value());
-    } else {
-      spdlog::warn("participant '{}' could not be looked at and is left until it is reachable: {}",
-                   participants_[i]->name(), inspection.error().what);
-    }
-  }
-  return seen;
-}
-
-Status Coordinator::Impl::force_epoch() {
+// The first record of this start: from then on the log is this process's, and says so.
+Status Coordinator::Impl::force_epoch(bool log_lost) {
   const auto forced = std::make_shared<std::promise<Status>>();
   auto result = forced->get_future();
-  house_->log.append_forced(ports::EpochStarted{settings_.coordinator_id, epoch_, base::wall_clock_ms()},
-                            [forced](Status status) { forced->set_value(std::move(status)); });
+  ports::EpochStarted started{settings_.coordinator_id, epoch_, base::wall_clock_ms()};
+  started.instance = base::process_instance();
+  started.log_lost = log_lost;
+  house_->log.append_forced(std::move(started), [forced](Status status) { forced->set_value(std::move(status)); });
   return result.get();
+}
+
+// Of two processes that were told at the same time that the owner is dead, one gets all claims: at the participant with
+// the lowest name both meet first, and the one that comes second goes no further.
+Status Coordinator::Impl::enrol(const StartPlan& plan) {
+  std::map<std::string, ports::Participant*> by_name;
+  for (auto* participant : participants_) by_name[participant->name()] = participant;
+  bool is_owner = false;
+  for (const auto& [name, participant] : by_name) {
+    const auto judged = plan.judged.find(name);
+    const bool was_reached = judged != plan.judged.end();
+    participant->enrol(claimant(plan, name), was_reached ? std::optional(judged->second) : std::nullopt,
+                       [this, participant = participant] {
+                         const std::lock_guard lock(caretaker_mutex_);
+                         came_up_.push_back(participant);
+                         caretaker_wake_.notify_one();
+                       });
+    if (!was_reached || is_owner) continue;
+    const auto claimed = wait_claimed(*participant);
+    if (!claimed.ok()) return claimed.error();
+    is_owner = *claimed;
+  }
+  return Ok{};
+}
+
+// False when it went away meanwhile, or is refused for what the doctor finds there.
+Result<bool> Coordinator::Impl::wait_claimed(const ports::Participant& participant) const {
+  const auto& name = participant.name();
+  const auto until = base::SteadyClock::now() + protocol::kOwnerSilence + protocol::kOwnerRenewal;
+  std::unique_lock lock(claims_mutex_);
+  while (base::SteadyClock::now() < until) {
+    if (claimed_.contains(name)) return true;
+    if (const auto refused = refused_.find(name); refused != refused_.end()) {
+      return Error{Errc::unavailable, refused->second, false};
+    }
+    claims_wake_.wait_for(lock, kTick);
+    lock.unlock();
+    const auto state = participant.info().state;
+    lock.lock();
+    if (state == ParticipantInfo::State::refused && !refused_.contains(name)) return false;
+  }
+  return false;
+}
+
+ports::Claimant Coordinator::Impl::claimant(const StartPlan& plan, const std::string& participant) {
+  ports::Claimant claimant;
+  claimant.log = fence_log_of(recovered_, plan.place);
+  claimant.log.epoch = epoch_;
+  claimant.log.own_instance = base::process_instance();
+  // Later owners than this start are not covered by the word that it was given.
+  if (plan.log_lost) claimant.log.given_up_below = epoch_;
+  claimant.durable_sequence = [this] { return house_->log.durable_sequence(); };
+  claimant.held = [this, participant, &lease = house_->leases[participant]](std::chrono::milliseconds asked_at) {
+    lease.held(asked_at);
+    const std::lock_guard lock(claims_mutex_);
+    refused_.erase(participant);
+    if (claimed_.insert(participant).second) claims_wake_.notify_all();
+  };
+  claimant.refused = [this, participant](const std::string& why) {
+    const std::lock_guard lock(claims_mutex_);
+    refused_[participant] = why;
+    claims_wake_.notify_all();
+  };
+  claimant.displaced = [this](const std::string& why) { be_displaced(why); };
+  return claimant;
+}
+
+void Coordinator::Impl::be_displaced(const std::string& why) {
+  const std::lock_guard lock(claims_mutex_);
+  if (displaced_) return;
+  displaced_ = why;
+  house_->displaced = true;
+  spdlog::critical("{}", why);
+}
+
+std::optional<std::string> Coordinator::Impl::displaced() const {
+  const std::lock_guard lock(claims_mutex_);
+  return displaced_;
 }
 
 Status Coordinator::Impl::resume_decided() {
@@ -160,6 +212,7 @@ std::optional<Error> Coordinator::Impl::refusal() const {
   if (state_ != State::serving) {
     return Error{Errc::shutting_down, "the coordinator is not taking transactions now; retry later", true};
   }
+  if (house_->displaced) return Error{Errc::conflict, displaced().value_or("displaced") + "; nothing was run", false};
   switch (house_->log.condition()) {
     case ports::LogCondition::accepting: return std::nullopt;
     case ports::LogCondition::reserve_only:
@@ -270,6 +323,11 @@ void Coordinator::Impl::caretake() {
       sweepers_[house_->places.at(participant->name()).index]->sweep();
     }
     for (const auto& live : house_->registry.all()) live->tick(now);
+    // Another process finishes what is open.
+    if (house_->displaced) {
+      lock.lock();
+      continue;
+    }
     if (now >= next_sweep) {
       for (const auto& sweeper : sweepers_) sweeper->sweep();
       next_sweep = now + settings_.sweep_period;
@@ -333,7 +391,10 @@ std::size_t Coordinator::Impl::stop() {
     state_ = before;
     return 0;
   }
-  if (before == State::serving && !wait_answered(settings_.drain_timeout)) {
+  if (before == State::serving && house_->displaced) {
+    // All are told that their outcome is unknown, at the next tick.
+    wait_answered(kCancelGrace);
+  } else if (before == State::serving && !wait_answered(settings_.drain_timeout)) {
     spdlog::warn("{} transactions still run after {} ms: rolling back what is undecided", unanswered(),
                  settings_.drain_timeout.count());
     for (const auto& live : house_->registry.all()) live->cancel();
@@ -358,8 +419,11 @@ Coordinator::Coordinator(Settings settings, ports::LogState recovered, ports::De
     : impl_(std::make_unique<Impl>(std::move(settings), std::move(recovered), log, std::move(participants))) {}
 Coordinator::~Coordinator() = default;
 
-Status Coordinator::start() {
-  return impl_->start();
+Status Coordinator::start(const StartPlan& plan) {
+  return impl_->start(plan);
+}
+std::optional<std::string> Coordinator::displaced() const {
+  return impl_->displaced();
 }
 void Coordinator::submit(Transaction transaction, ports::Done<Result<TransactionResult>> done) {
   impl_->submit(std::move(transaction), std::move(done));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "assent/status.hpp"
 #include "assent/survey.hpp"
 #include "assent/transaction.hpp"
+#include "coordinator/start_fence.hpp"
 #include "ports/decision_log.hpp"
 #include "ports/participant.hpp"
 
@@ -46,11 +48,12 @@ class Coordinator {
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
 
-  /// Chooses the epoch, makes it durable, enrols the participants and goes on with what the log left. Participants may
-  /// be down. Fails when serving would risk a guarantee: the log is new, or older than what a participant has seen of
-  /// this coordinator, while its branches are in doubt. Blocks for at most the participants' connect timeout and a
-  /// sync.
-  Status start();
+  /// Makes the epoch durable, enrols the participants and goes on with what the log left. Participants may be down.
+  /// What is planned was ruled on by plan_start() just before. Blocks for a sync.
+  Status start(const StartPlan& plan);
+  /// Why this process may settle nothing any more, once another one has taken a claim of its own. It takes no more work
+  /// then, and must end.
+  std::optional<std::string> displaced() const;
 
   /// Runs a transaction. `done` gets its result, or an Error when nothing was run. It is called on the loop's, one
   /// of the participants' or the log's threads, or before submit() returns, when the answer is known at once.

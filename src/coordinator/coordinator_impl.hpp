@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,7 +17,6 @@
 #include "coordinator/coordinator.hpp"
 #include "coordinator/house.hpp"
 #include "coordinator/live_transaction.hpp"
-#include "coordinator/log_fit.hpp"
 #include "coordinator/purger.hpp"
 #include "coordinator/surveyor.hpp"
 #include "coordinator/sweeper.hpp"
@@ -33,7 +33,8 @@ class Coordinator::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  Status start();
+  Status start(const StartPlan& plan);
+  std::optional<std::string> displaced() const;
   void submit(Transaction transaction, SubmitDone done);
   Result<TransactionStatus> status_of_gtrid(const std::string& gtrid) const;
   Result<TransactionStatus> status_of_key(const std::string& key) const;
@@ -49,8 +50,11 @@ class Coordinator::Impl {
  private:
   enum class State : std::uint8_t { starting, serving, draining, stopped };
 
-  std::map<std::string, ports::Inspection> inspect_all();
-  Status force_epoch();
+  Status force_epoch(bool log_lost);
+  Status enrol(const StartPlan& plan);
+  Result<bool> wait_claimed(const ports::Participant& participant) const;
+  ports::Claimant claimant(const StartPlan& plan, const std::string& participant);
+  void be_displaced(const std::string& why);
   Status resume_decided();
   /// One that is new, or again. Its idempotency key is claimed.
   void run(Rerun one);
@@ -63,12 +67,14 @@ class Coordinator::Impl {
   /// Waits until every client has its answer. False if `bound` passed first.
   bool wait_answered(std::chrono::milliseconds bound);
   std::optional<Error> refusal() const;
+  std::string state_of_service() const;
 
   const Settings settings_;
   const ports::LogState recovered_;
   const std::vector<ports::Participant*> participants_;
   const std::shared_ptr<House> house_;
   std::uint32_t epoch_ = 0;
+  std::uint32_t first_epoch_ = 0;  ///< Abort is presumed for no older one.
   const base::SteadyTime started_at_ = base::SteadyClock::now();
 
   std::atomic<State> state_{State::starting};
@@ -78,6 +84,13 @@ class Coordinator::Impl {
   std::uint64_t next_sequence_ = 1;
   std::atomic<std::uint64_t> submitted_{0};
   std::atomic<std::uint64_t> overloaded_{0};
+
+  mutable std::mutex claims_mutex_;
+  mutable std::condition_variable claims_wake_;
+  // Participants, by name.
+  std::set<std::string> claimed_;               ///< At any time since the start.
+  std::map<std::string, std::string> refused_;  ///< Where the owner row keeps this process out now, and why.
+  std::optional<std::string> displaced_;
 
   std::vector<std::shared_ptr<Sweeper>> sweepers_;  ///< By participant.
   std::vector<std::shared_ptr<Purger>> proof_purgers_;

@@ -67,6 +67,19 @@ std::vector<ParticipantInfo> Coordinator::Impl::participants() const {
   return infos;
 }
 
+// Who asks only this must learn when no work can be done, or when another process owns what this one takes for its own.
+std::string Coordinator::Impl::state_of_service() const {
+  if (house_->displaced) return "displaced";
+  if (state_ != State::serving) return "draining";
+  {
+    const std::lock_guard lock(claims_mutex_);
+    if (!refused_.empty()) return "kept_out";
+  }
+  const bool any_up = std::any_of(participants_.begin(), participants_.end(),
+                                  [](const auto* participant) { return participant->available().ok(); });
+  return any_up ? "serving" : "no_participant";
+}
+
 ServerInfo Coordinator::Impl::info() const {
   ServerInfo info;
   info.version = base::kVersion;
@@ -75,7 +88,7 @@ ServerInfo Coordinator::Impl::info() const {
   info.uptime_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(base::SteadyClock::now() - started_at_).count();
   switch (house_->log.condition()) {
-    case ports::LogCondition::accepting: info.state = state_ == State::serving ? "serving" : "draining"; break;
+    case ports::LogCondition::accepting: info.state = state_of_service(); break;
     case ports::LogCondition::reserve_only: info.state = "log_full"; break;
     case ports::LogCondition::poisoned: info.state = "log_poisoned"; break;
   }

@@ -89,8 +89,7 @@ void Coordinator::Impl::acknowledge(Acknowledgement said, ports::Done<Status> do
 }
 
 Seen Coordinator::Impl::look() const {
-  const auto first_epoch = recovered_.first_epoch == 0 ? epoch_ : recovered_.first_epoch;
-  const LiveKnowledge knowledge(*house_, first_epoch, epoch_);
+  const LiveKnowledge knowledge(*house_, first_epoch_, epoch_);
   auto seen = surveyor_.look(&knowledge);
   // What was decided then may have ended, and its rows have gone.
   std::erase_if(seen.transactions,

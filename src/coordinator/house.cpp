@@ -45,16 +45,18 @@ std::shared_ptr<House> make_house(ports::DecisionLog& log, const std::vector<por
   std::map<std::string, Place> places;
   for (auto* participant : participants) {
     const auto info = participant->info();
-    places[info.name] = {participant, static_cast<Admission::ParticipantIndex>(slots.size()), info.proof_rows};
+    places[info.name] = {participant, static_cast<Admission::ParticipantIndex>(slots.size()), info.proof_rows, nullptr};
     slots.push_back(info.sessions_max);
   }
   ASSENT_CHECK(places.size() == participants.size());
-  return std::shared_ptr<House>(new House{.log = log,
-                                          .admission = Admission(slots),
-                                          .registry = Registry(live_max, kRecentMax),
-                                          .keys = IdempotencyIndex(keys_max),
-                                          .places = std::move(places),
-                                          .rerun = nullptr});
+  std::shared_ptr<House> house(new House{.log = log,
+                                         .admission = Admission(slots),
+                                         .registry = Registry(live_max, kRecentMax),
+                                         .keys = IdempotencyIndex(keys_max),
+                                         .places = std::move(places),
+                                         .rerun = nullptr});
+  for (auto& [name, place] : house->places) place.lease = &house->leases[name];
+  return house;
 }
 
 }  // namespace assent::coordinator

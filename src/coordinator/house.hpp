@@ -15,6 +15,7 @@
 #include "coordinator/admission.hpp"
 #include "coordinator/hazard_book.hpp"
 #include "coordinator/idempotency.hpp"
+#include "coordinator/lease.hpp"
 #include "coordinator/registry.hpp"
 #include "coordinator/rollbacks.hpp"
 #include "ports/decision_log.hpp"
@@ -36,6 +37,7 @@ struct Place {
   ports::Participant* participant = nullptr;
   Admission::ParticipantIndex index = 0;
   bool keeps_proofs = true;
+  Lease* lease = nullptr;
 };
 
 /// What all transactions of a coordinator share. Kept alive by whichever transaction still waits for an answer of the
@@ -47,6 +49,9 @@ struct House {
   IdempotencyIndex keys;
   HazardBook hazards{};
   std::map<std::string, Place> places;  ///< By the participant's name.
+  std::map<std::string, Lease> leases{};
+  /// Another process has taken a claim: this one may settle nothing any more, and tells no outcome but unknown.
+  std::atomic<bool> displaced{false};
   std::function<void(Rerun)> rerun;
   bool log_rollbacks = false;  ///< A line in the log for each.
 

@@ -38,7 +38,6 @@ protocol::Members members_of(const House& house, const std::vector<Place>& place
   return members;
 }
 
-
 protocol::TransactionRules rules_of(const ports::LiveDecision& recovered) {
   const auto count = recovered.decision.participants.size();
   const auto settled = flags(count, recovered.settled, [](std::uint16_t number) { return number; });
@@ -197,7 +196,9 @@ void LiveTransaction::start() {
 }
 
 void LiveTransaction::tick(base::SteadyTime now) {
+  if (house_->displaced) return tell_unknown();
   if (now.time_since_epoch().count() < wake_at_.load(std::memory_order_relaxed)) return;
+  look_whether_it_may_act(now);
   std::vector<protocol::Event> due;
   std::shared_ptr<Admission::Ticket> expired;
   std::shared_ptr<Proposer> proposer;
@@ -307,6 +308,13 @@ void LiveTransaction::post(protocol::Event event) {
 void LiveTransaction::drive() {
   std::unique_lock lock(mutex_);
   while (!events_.empty()) {
+    // A process that was stopped for so long that another one may have taken its claims decides nothing, does nothing
+    // and tells nothing before it knows.
+    if (!may_act()) {
+      parked_ = true;
+      set_wake_at_locked();
+      break;
+    }
     const auto next = events_.front();
     events_.pop_front();
     auto step = protocol::step(std::move(rules_), next);
@@ -425,7 +433,7 @@ protocol::Xid LiveTransaction::xid(protocol::BranchIndex branch) const {
 void LiveTransaction::set_wake_at_locked() {
   auto wake_at = base::SteadyTime::max();
   if (!deadline_told_) wake_at = deadline_;
-  if (to_terminate_ || proposer_) wake_at = {};
+  if (to_terminate_ || proposer_ || parked_) wake_at = {};
   if (doubt_at_) wake_at = std::min(wake_at, *doubt_at_);
   for (const auto& run : runs_) {
     if (run.retry_armed) wake_at = std::min(wake_at, run.retry_at);

@@ -83,6 +83,9 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void start();
   void post(protocol::Event event);
   void drive();
+  bool may_act() const;
+  void look_whether_it_may_act(base::SteadyTime now);
+  void tell_unknown();
   void on_vote(protocol::BranchIndex branch, ports::Vote vote);
   void on_settle_report(protocol::BranchIndex branch, ports::SettleReport report);
   void on_logged(const Status& status);
@@ -146,7 +149,9 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::deque<protocol::Event> events_;
   /// Somebody runs commands. True from birth, so that what comes in waits until every branch was started.
   bool driving_ = true;
-  bool queued_ = true;  ///< Not admitted yet: no branch has started.
+  bool told_unknown_ = false;  ///< Before its rules had an answer.
+  bool parked_ = false;        ///< With events that wait until the claims are known to be held.
+  bool queued_ = true;         ///< Not admitted yet: no branch has started.
   bool deadline_told_ = false;
   std::shared_ptr<const std::vector<Branch>> requested_;  ///< Until it is answered.
   bool duplicate_xid_ = false;                            ///< A branch was refused for it.
@@ -161,7 +166,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   bool keeping_rollback_ = false;       ///< The log is being given its key's rollback; then it is answered.
   bool said_in_doubt_ = false;
   std::optional<base::SteadyTime> doubt_at_;  ///< When one that was brought back is said to be in doubt.
-  bool forgotten_ = false;              ///< It has ended, and leaves the registry once it is answered.
+  bool forgotten_ = false;                    ///< It has ended, and leaves the registry once it is answered.
 
   std::atomic<bool> answered_{false};
   std::atomic<bool> contradicted_{false};

@@ -76,7 +76,7 @@ bool LiveTransaction::run_again() {
   Rerun again;
   {
     const std::lock_guard lock(mutex_);
-    if (!duplicate_xid_ || deadline_told_ || attempt_ + 1 >= kRunsMax) return false;
+    if (!done_ || !duplicate_xid_ || deadline_told_ || attempt_ + 1 >= kRunsMax) return false;
     again = {.transaction = {.protocol = protocol_,
                              .timeout = timeout_,
                              .isolation = isolation_,
@@ -100,9 +100,11 @@ void LiveTransaction::run(const protocol::Answer& command) {
   if (command.outcome == Outcome::rolled_back && command.settled && run_again()) return;
   SubmitDone done;
   TransactionResult result;
+  bool told_before = false;
   {
     const std::lock_guard lock(mutex_);
     outcome_ = command.outcome;
+    told_before = told_unknown_;
     if (command.outcome == Outcome::rolled_back) {
       note_cause_locked("no vote from " + unvoted_locked() + " within " + std::to_string(timeout_.count()) +
                             " ms; submit it again, or raise timeout_ms",
@@ -116,6 +118,8 @@ void LiveTransaction::run(const protocol::Answer& command) {
     for (auto& run : runs_) run.statements = {};
     requested_.reset();
   }
+  // It can still be looked up.
+  if (told_before) return;
   switch (command.outcome) {
     case Outcome::committed: ++house_->committed; break;
     case Outcome::rolled_back:

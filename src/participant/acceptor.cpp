@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/failpoints.hpp"
+#include "base/random.hpp"
 #include "participant/purge.hpp"
 #include "participant/schema.hpp"
 
@@ -94,25 +95,42 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
 }
 
 std::string pre_commit_statement(const Config& config, std::span<const AcceptorQuestion> questions) {
-  auto packet = "INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kAcceptorColumns + ",members)VALUES";
+  auto packet = "INSERT INTO " + config.schema + ".acceptor(gtrid,acceptor," + kAcceptorColumns + ",members)";
+  std::string asked;
   for (const auto& question : questions) {
     ASSENT_CHECK(question.ballot == protocol::kCoordinatorsBallot && question.value == Value::commit);
-    if (packet.back() == ')') packet.push_back(',');
     // Names of participants need no escaping.
-    packet += "(" + key(question) + ",0,0,'commit','" + question.members + "')";
+    asked += asked.empty() ? "SELECT " : " UNION ALL SELECT ";
+    asked += "'" + question.gtrid + "' gtrid," + std::to_string(question.acceptor) + " acceptor,'" + question.members +
+             "' members";
   }
+  // Only as long as this process is the owner here, and has not closed what it asks about: both rows are locked until
+  // the acceptance is durable, whatever the server's isolation level. Else a packet that was sent long ago, or by a
+  // process that was stopped in between, would be accepted after others have decided.
+  packet += "SELECT asked.gtrid,asked.acceptor,0,0,'commit',asked.members FROM (" + asked + ") asked,";
+  packet += config.schema + ".coordinator owner," + config.schema + ".pulse WHERE owner.id='" + config.coordinator_id +
+            "' AND owner.instance=" + std::to_string(base::process_instance()) + " AND pulse.coordinator='" +
+            config.coordinator_id + "' AND pulse.closed_below<=asked.gtrid LOCK IN SHARE MODE ";
   if (ASSENT_FAILS_AT(without_promise_test)) {
     return packet += "ON DUPLICATE KEY UPDATE promised=0,accepted_ballot=0,accepted_value='commit'";
   }
   // One that is there was promised to somebody, or is our own, of an answer that was lost.
-  return packet += "ON DUPLICATE KEY UPDATE asked=asked+1";
+  return packet +=
+         "ON DUPLICATE KEY UPDATE " + config.schema + ".acceptor.asked=" + config.schema + ".acceptor.asked+1";
 }
 
 std::string rows_statement(const Config& config, std::span<const AcceptorQuestion> questions) {
   std::string keys;
   for (const auto& question : questions) keys += (keys.empty() ? "(" : ",(") + key(question) + ")";
-  return "SELECT gtrid,acceptor," + std::string(kAcceptorColumns) + " FROM " + config.schema +
+  // Without the row of `pulse` nothing is known of what is closed.
+  return "SELECT COUNT(*) FROM " + config.schema + ".coordinator," + config.schema + ".pulse WHERE id='" +
+         config.coordinator_id + "' AND coordinator=id AND instance=" + std::to_string(base::process_instance()) +
+         ";SELECT gtrid,acceptor," + kAcceptorColumns + " FROM " + config.schema +
          ".acceptor WHERE (gtrid,acceptor) IN (" + keys + ")";
+}
+
+bool is_owner(const Rows& rows) {
+  return !rows.rows.empty() && int_of(rows.rows.front().at(0)) > 0;
 }
 
 std::vector<AcceptorAnswer> answers_from(std::span<const AcceptorQuestion> questions, const Rows& rows) {

@@ -24,12 +24,15 @@ namespace assent::participant {
 std::variant<ports::AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Config& config,
                                                            const ports::AcceptorQuestion& question);
 
-// Many pre-commits at once, which only the coordinator that owns the transactions may send: in one packet,
-// and where some of them were there before, another one to see what they say.
+// Many pre-commits at once, which only the coordinator that owns the transactions may send: in one packet, and where
+// not all of them made a row, another one to see what there is, and why. The statement that writes the rows tests that
+// its process is the owner here, and that the transaction is not closed.
 
 std::string pre_commit_statement(const Config& config, std::span<const ports::AcceptorQuestion> questions);
+/// Two statements: whether this process is the owner here, and the rows.
 std::string rows_statement(const Config& config, std::span<const ports::AcceptorQuestion> questions);
-/// By question, from the rows that rows_statement() brought.
+bool is_owner(const Rows& first);
+/// By question, from the rows that the second one brought.
 std::vector<ports::AcceptorAnswer> answers_from(std::span<const ports::AcceptorQuestion> questions, const Rows& rows);
 /// To a pre-commit that made its row.
 ports::AcceptorAnswer newly_accepted();
@@ -41,7 +44,7 @@ protocol::AcceptorRow acceptor_row_of(const std::vector<Value>& columns, std::si
 /// The participants that rows of this coordinator's below `to` name, and which servers they were.
 using NamedParticipants = std::set<std::pair<std::string, std::optional<protocol::ServerIdentity>>>;
 std::variant<NamedParticipants, SqlError> named_participants(Session& session, const Config& config,
-                                                                 const std::string& to);
+                                                             const std::string& to);
 
 /// As ports::Participant::close_acceptor() says.
 std::variant<std::uint64_t, SqlError> close_acceptor(Session& session, const Config& config, const std::string& from,

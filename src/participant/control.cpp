@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "participant/connector_session.hpp"
 #include "participant/doctor.hpp"
-#include "participant/remedies.hpp"
+#include "participant/owner.hpp"
 #include "participant/schema.hpp"
 #include "participant/settler.hpp"
+#include "participant/tables.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::participant {
@@ -18,8 +20,6 @@ using State = ParticipantInfo::State;
 
 /// How often an idle control session is looked at.
 constexpr std::chrono::milliseconds kLookEvery{500};
-/// How often the owner row is read while up.
-constexpr std::chrono::milliseconds kClaimLookEvery{1'000};
 }  // namespace
 
 void Control::post(Task task) {
@@ -38,12 +38,12 @@ void Control::post(Task task) {
   }
 }
 
-void Control::enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up) {
+void Control::enrol(ports::Claimant claimant, std::optional<ports::Judged> judged, std::function<void()> on_up) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     start_locked();
-    enrolment_ = Enrolment{log_id, epoch, std::move(on_up)};
+    enrolment_ = Enrolment{std::move(claimant), std::move(judged), std::move(on_up)};
     look_again_ = true;
   }
   wake_.notify_one();
@@ -62,10 +62,15 @@ bool Control::predecessors_left() const {
   return predecessors_left_;
 }
 
+bool Control::predecessors_seen_gone() const {
+  const std::lock_guard lock(mutex_);
+  return predecessors_seen_gone_;
+}
+
 bool Control::is_of_predecessor(const std::string& gtrid) const {
   const auto parts = protocol::parse_gtrid(gtrid);
   const std::lock_guard lock(mutex_);
-  return parts && enrolment_ && parts->epoch < enrolment_->epoch;
+  return parts && enrolment_ && parts->epoch < enrolment_->claimant.log.epoch;
 }
 
 void Control::stop() {
@@ -90,8 +95,8 @@ void Control::loop() {
       tasks_.pop_front();
       lock.unlock();
       run(std::move(task));
-      // However much there is to do, the claim is looked at.
-      if (up_ && base::SteadyClock::now() >= next_claim_look_) keep_up();
+      // However much there is to do, signs of life are given.
+      if (up_ && base::SteadyClock::now() >= next_renewal_) keep_up();
       lock.lock();
       continue;
     }
@@ -164,13 +169,8 @@ void Control::keep_up() {
   if (up_) {
     if (look && !session_->lost()) session_->run("DO 1");
     if (!session_->is_dead_when_idle() && still_ours() && !session_->lost()) return;
-    if (!session_->lost()) {
-      health_.set_state(State::down, "its claim was taken over by another process");
-      spdlog::critical("participant {}: the claim of coordinator \"{}\" on it was taken over by another process",
-                       config_.name, config_.coordinator_id);
-    } else {
+    if (session_->lost())
       spdlog::warn("participant {}: the control connection was lost, connecting again", config_.name);
-    }
     up_ = false;
   } else if (now < next_attempt_) {
     return;
@@ -196,20 +196,36 @@ void Control::keep_up() {
   const auto state = progress == Progress::refused ? State::refused : State::down;
   const auto before = health_.info();
   health_.set_state(state, reason);
-  if (before.state != state || before.reason != reason) spdlog::warn("{}", why_down_);
+  if (before.state != state || before.reason != reason) {
+    spdlog::log(claim_refused_ ? spdlog::level::critical : spdlog::level::warn, "{}", why_down_);
+  }
   next_attempt_ = base::SteadyClock::now() + next_pause();
 }
 
-// A process that was copied, or that runs on a restored log, takes the claim with a later epoch; from then on this one
-// must not decide anything here. Its connections are ended by the other, and may not be registered again.
+// Whether the owner row is still this process's.
 bool Control::still_ours() {
   const auto now = base::SteadyClock::now();
-  if (now < next_claim_look_) return true;
-  next_claim_look_ = now + kClaimLookEvery;
-  auto ours = renew_claim(*session_, config_);
-  // An error says nothing of the claim; a lost connection is found by itself.
-  const auto* held = std::get_if<bool>(&ours);
-  return held == nullptr || *held;
+  if (now < next_renewal_) return true;
+  next_renewal_ = now + protocol::kOwnerRenewal;
+  const auto owner = claimant();
+  const auto asked_at = base::since_boot();
+  const auto renewed = renew_claim(*session_, config_, owner.durable_sequence());
+  // Why it cannot be renewed, as with a server that has become read only, enrolling again finds out.
+  const auto* renewal = std::get_if<Renewal>(&renewed);
+  if (renewal == nullptr) {
+    const auto& error = std::get<SqlError>(renewed);
+    if (!error.lost) spdlog::warn("participant {}: the claim cannot be renewed: {}", config_.name, describe(error));
+    return false;
+  }
+  if (*renewal == Renewal::held) return owner.held(asked_at), true;
+  spdlog::warn("participant {}: {}", config_.name,
+               *renewal == Renewal::gone ? "the owner row is gone" : "the owner row names another process");
+  return false;
+}
+
+ports::Claimant Control::claimant() const {
+  const std::lock_guard lock(mutex_);
+  return enrolment_->claimant;
 }
 
 // Doubling, and random between half and whole, so that many coordinators do not come back at the same moment.
@@ -242,12 +258,9 @@ Control::Progress Control::bring_up(std::string& reason) {
   reason = refusals(findings);
   if (!reason.empty()) return Progress::refused;
 
-  if (const auto error = ensure_schema(*session_, config_)) {
-    if (error->lost) return down(*error);
-    reason = "schema " + config_.schema + " cannot be used: " + describe(*error) +
-             "; let a DBA run: " + schema_grants(session_->dialect(), config_, session_->account());
-    return Progress::refused;
-  }
+  std::optional<ports::OwnerRow> owner;
+  if (const auto ruled = rule_on_owner(enrolment, owner, reason); ruled != Progress::up) return ruled;
+  if (const auto made = bring_schema_up(reason); made != Progress::up) return made;
   for (auto& finding : findings) {
     if (finding.probe == "schema")
       finding = {finding.probe, DoctorFinding::Grade::pass, "schema " + config_.schema + " is there", ""};
@@ -260,32 +273,76 @@ Control::Progress Control::bring_up(std::string& reason) {
   reason = refusals(findings);
   if (!reason.empty()) return Progress::refused;
 
-  auto listed = list_xids(*session_);
-  if (const auto* error = std::get_if<SqlError>(&listed)) return down(*error);
-  const auto in_doubt = std::count_if(std::get<0>(listed).begin(), std::get<0>(listed).end(),
-                                      [&](const auto& xid) { return needs_log(xid, config_.coordinator_id); });
-  auto claimed =
-      claim(*session_, config_, enrolment.log_id, enrolment.epoch, static_cast<std::size_t>(in_doubt), claimed_);
-  if (claimed.kind != Claim::Kind::ours) {
-    reason = claimed.reason;
-    return claimed.kind == Claim::Kind::refused ? Progress::refused : Progress::down;
-  }
+  const auto sequence = enrolment.claimant.durable_sequence();
+  const auto asked_at = base::since_boot();
+  auto claimed = claim(*session_, config_, enrolment.claimant.log, sequence, owner, claimed_);
+  if (const auto* error = std::get_if<SqlError>(&claimed)) return down(*error);
+  if (!std::get<bool>(claimed))
+    return reason = "the owner row is just being written by another process", Progress::down;
   claimed_ = true;
-  if (!claimed.notice.empty()) spdlog::warn("participant {}: {}", config_.name, claimed.notice);
-  if (auto renewed = renew_claim(*session_, config_); std::holds_alternative<SqlError>(renewed)) {
-    return down(std::get<SqlError>(renewed));
+  enrolment.claimant.held(asked_at);
+  next_renewal_ = base::SteadyClock::now() + protocol::kOwnerRenewal;
+  if (owner && !protocol::contains(enrolment.claimant.log, *owner)) {
+    spdlog::warn("participant {}: took over from another log (host {}, epoch {}), which was said to be lost",
+                 config_.name, owner->host, owner->epoch);
   }
   identity_ = std::get<std::string>(identity);
   return send_predecessors_away(reason);
 }
 
+// By the rule, before anything is changed here.
+Control::Progress Control::rule_on_owner(const Enrolment& enrolment, std::optional<ports::OwnerRow>& owner,
+                                         std::string& reason) {
+  using protocol::FenceRuling;
+  auto read = read_owner(*session_, config_);
+  if (const auto* error = std::get_if<SqlError>(&read)) return reason = describe(*error), Progress::down;
+  owner = std::move(std::get<0>(read));
+  const auto renewal = owner ? std::optional(owner->renewal) : std::nullopt;
+  const auto& log = enrolment.claimant.log;
+  const auto sight = watch_.saw(owner, owner ? owner->renewal + '|' + owner->old_pulse : "", 0, base::since_boot());
+  claim_refused_ = false;
+  if (!claimed_ && enrolment.judged && enrolment.judged->renewal == renewal) return Progress::up;
+  const auto ruling = protocol::rule(log, sight);
+  if (claimed_ && ruling != FenceRuling::start && !protocol::contains(log, *owner)) {
+    reason = "its owner row, which was this process's, names another process on host '" + owner->host + "' (epoch " +
+             std::to_string(owner->epoch) + ")";
+    claim_refused_ = true;
+    enrolment.claimant.displaced("participant '" + config_.name + "': " + reason +
+                                 ": it has displaced this one, which may settle nothing any more");
+    return Progress::refused;
+  }
+  reason = protocol::sentence(ruling, log, sight, config_.coordinator_id, config_.name);
+  if (ruling == FenceRuling::start) return Progress::up;
+  if (ruling == FenceRuling::watch) return Progress::down;
+  claim_refused_ = true;
+  enrolment.claimant.refused(reason);
+  return Progress::refused;
+}
+
+Control::Progress Control::bring_schema_up(std::string& reason) {
+  auto made = participant::bring_schema_up(*session_, config_);
+  if (const auto* fault = std::get_if<SchemaFault>(&made)) {
+    if (fault->error.lost) return reason = describe(fault->error), Progress::down;
+    reason = "schema " + config_.schema + " cannot be used: " + describe(fault->error) +
+             (fault->remedy.empty() ? "" : "; " + fault->remedy);
+    return Progress::refused;
+  }
+  for (const auto& what : std::get<0>(made)) spdlog::info("participant {}: made {}", config_.name, what);
+  return Progress::up;
+}
+
 // The claim shows that they are dead or have lost the right to settle anything. Their connections can outlive them for
 // seconds, with a branch each: as long as one does, MariaDB says OK to others and commits nothing.
 Control::Progress Control::send_predecessors_away(std::string& reason) {
-  if (auto why = end_predecessors(*session_, config_)) return reason = std::move(*why), Progress::down;
-  if (const auto error = forget_predecessors(*session_, config_)) return reason = describe(*error), Progress::down;
+  bool seen_gone = false;
+  if (auto why = end_predecessors(*session_, config_, &seen_gone)) return reason = std::move(*why), Progress::down;
+  // Those that were not seen to be gone stay on record for the next start.
+  if (seen_gone) {
+    if (const auto error = forget_predecessors(*session_, config_)) return reason = describe(*error), Progress::down;
+  }
   const std::lock_guard lock(mutex_);
   predecessors_left_ = true;
+  predecessors_seen_gone_ = seen_gone;
   return Progress::up;
 }
 

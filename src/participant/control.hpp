@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "participant/config.hpp"
 #include "participant/health.hpp"
 #include "participant/session.hpp"
+#include "ports/participant.hpp"
 
 namespace assent::participant {
 
@@ -32,11 +34,13 @@ class Control {
   Control& operator=(const Control&) = delete;
 
   void post(Task task);
-  void enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up);
+  void enrol(ports::Claimant claimant, std::optional<ports::Judged> judged, std::function<void()> on_up);
   /// Somebody could not connect, or lost a connection: look now whether the participant is still there.
   void look_again();
   /// Whether all sessions of earlier processes of this coordinator are known to be gone.
   bool predecessors_left() const;
+  /// The same, where they were not only out of the process list for long, but the engine showed it.
+  bool predecessors_seen_gone() const;
   /// Whether the transaction is of an earlier epoch than the one enrolled with.
   bool is_of_predecessor(const std::string& gtrid) const;
   /// Answers what is queued with a null session and joins. Idempotent.
@@ -45,8 +49,8 @@ class Control {
  private:
   enum class Progress : std::uint8_t { up, down, refused };
   struct Enrolment {
-    std::uint64_t log_id = 0;
-    std::uint32_t epoch = 0;
+    ports::Claimant claimant;
+    std::optional<ports::Judged> judged;
     std::function<void()> on_up;
   };
 
@@ -56,7 +60,10 @@ class Control {
   bool connect_unenrolled(std::string& why);
   void keep_up();
   bool still_ours();
+  ports::Claimant claimant() const;
   Progress bring_up(std::string& reason);
+  Progress rule_on_owner(const Enrolment& enrolment, std::optional<ports::OwnerRow>& owner, std::string& reason);
+  Progress bring_schema_up(std::string& reason);
   Progress send_predecessors_away(std::string& reason);
   std::chrono::milliseconds next_pause();
 
@@ -69,6 +76,7 @@ class Control {
   std::optional<Enrolment> enrolment_;
   bool look_again_ = false;
   bool predecessors_left_ = false;
+  bool predecessors_seen_gone_ = false;
   bool stopping_ = false;
   std::thread thread_;
 
@@ -77,9 +85,11 @@ class Control {
   bool up_ = false;
   std::string why_down_ = "not connected yet";
   std::string identity_;
-  bool claimed_ = false;  ///< Once, by this process.
   base::SteadyTime next_attempt_{};
-  base::SteadyTime next_claim_look_{};
+  base::SteadyTime next_renewal_{};
+  protocol::FenceWatch watch_;
+  bool claim_refused_ = false;  ///< Why it is not up is that another has it.
+  bool claimed_ = false;        ///< This process has been the owner here.
   std::chrono::milliseconds pause_{0};
   std::mt19937 random_;
 };

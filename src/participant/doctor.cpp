@@ -4,10 +4,12 @@
 #include <map>
 
 #include "participant/connector_session.hpp"
+#include "participant/owner.hpp"
 #include "participant/participant.hpp"
 #include "participant/presence.hpp"
 #include "participant/remedies.hpp"
 #include "participant/schema.hpp"
+#include "participant/tables.hpp"
 
 namespace assent::participant {
 namespace {
@@ -196,6 +198,20 @@ class Doctor {
     check("default_schema", config_.database != config_.schema, Grade::refusal,
           config_.database.empty() ? "none" : config_.database,
           "name the application's database; '" + config_.schema + "' is Assent's own");
+    auto looked = look_at_schema(session_, config_);
+    if (auto* error = std::get_if<SqlError>(&looked); error && error->lost) return std::move(*error);
+    if (const auto* look = std::get_if<SchemaLook>(&looked); look && look->is_newer()) {
+      add("schema", Grade::refusal, newer_schema(*look, config_), "run the newer version");
+      return std::nullopt;
+    }
+    if (const auto* look = std::get_if<SchemaLook>(&looked); look && look->is_older(config_)) {
+      add("schema", Grade::warning,
+          "schema " + config_.schema +
+              " was made by an older version; enrolment brings it up to date, if the account may",
+          "assentctl participants init brings it up to date; where the account may not, let a DBA run: " +
+              all_of(missing_steps(*look, config_)));
+      return std::nullopt;
+    }
     auto error = probe_schema(session_, config_);
     if (error && error->lost) return error;
     const auto grants = schema_grants(session_.dialect(), config_, session_.account());
@@ -349,6 +365,13 @@ std::variant<Diagnosis, SqlError> diagnose(Session& session, const Config& confi
   auto identity = shown_identity(session, config);
   if (auto* error = std::get_if<SqlError>(&identity)) return std::move(*error);
   diagnosis.findings.push_back(std::get<0>(std::move(identity)));
+  auto owner = read_owner(session, config);
+  if (auto* error = std::get_if<SqlError>(&owner)) {
+    // What it may not read there, the schema's finding has told.
+    if (error->lost) return std::move(*error);
+  } else {
+    diagnosis.owner = std::get<0>(std::move(owner));
+  }
   return diagnosis;
 }
 

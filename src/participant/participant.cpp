@@ -9,6 +9,7 @@
 #include "participant/control.hpp"
 #include "participant/health.hpp"
 #include "participant/lock_waits.hpp"
+#include "participant/owner.hpp"
 #include "participant/pool.hpp"
 #include "participant/pre_commits.hpp"
 #include "participant/purge.hpp"
@@ -74,8 +75,11 @@ class SqlParticipant final : public ports::Participant {
       if (const auto* error = std::get_if<SqlError>(&owner)) return done(unavailable(config_, *error));
       auto listed = list_xids(*session);
       if (const auto* error = std::get_if<SqlError>(&listed)) return done(unavailable(config_, *error));
+      auto closed_below = read_closed_below(*session, config_);
+      if (const auto* error = std::get_if<SqlError>(&closed_below)) return done(unavailable(config_, *error));
       ports::Inspection seen;
       seen.owner = std::move(std::get<0>(owner));
+      seen.closed_below = std::move(std::get<std::string>(closed_below));
       for (auto& xid : std::get<0>(listed)) {
         if (needs_log(xid, config_.coordinator_id)) seen.in_doubt.push_back(std::move(xid));
       }
@@ -83,9 +87,9 @@ class SqlParticipant final : public ports::Participant {
     });
   }
 
-  void enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up) override {
+  void enrol(ports::Claimant claimant, std::optional<ports::Judged> judged, std::function<void()> on_up) override {
     pool_.start();
-    control_.enrol(log_id, epoch, std::move(on_up));
+    control_.enrol(std::move(claimant), std::move(judged), std::move(on_up));
   }
 
   void prepare(ports::BranchWork work, ports::Done<ports::Vote> done) override {
@@ -208,6 +212,11 @@ class SqlParticipant final : public ports::Participant {
     control_.post([this, from = std::move(from), to = std::move(to), done = std::move(done)](Session* session,
                                                                                              const std::string& why) {
       if (!session) return done(unavailable(why));
+      if (!control_.predecessors_seen_gone()) {
+        return done(unavailable("participant \"" + config_.name +
+                                "\": without the privilege PROCESS it cannot be seen whether the sessions of earlier "
+                                "processes are gone, and so no acceptor row is deleted"));
+      }
       auto closed = participant::close_acceptor(*session, config_, from, to);
       if (const auto* error = std::get_if<SqlError>(&closed)) return done(unavailable(config_, *error));
       done(std::get<std::uint64_t>(closed));

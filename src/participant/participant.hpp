@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Diagnosis {
   std::string server_version;
   std::chrono::milliseconds clock_ahead{0};  ///< Of this host's, within half of a round trip.
   std::vector<DoctorFinding> findings;
+  std::optional<ports::OwnerRow> owner;  ///< Who was last here with the coordinator's identity.
 };
 
 /// Connects, looks at everything that Assent's guarantees rest on, and changes nothing. For offline use.

@@ -99,7 +99,7 @@ void PreCommits::send() {
   if (stopping()) return fail("the coordinator is stopping");
   turn_away_strangers();
   if (asked_.questions.empty()) return work();
-  start(pre_commit_statement(config_, asked_.questions), &PreCommits::written);
+  start(pre_commit_statement(config_, asked_.questions), 1, &PreCommits::written);
 }
 
 // What another server was to accept is not asked here.
@@ -117,7 +117,7 @@ void PreCommits::turn_away_strangers() {
   asked_ = std::move(kept);
 }
 
-void PreCommits::start(std::string packet, void (PreCommits::*then)(PacketResult)) {
+void PreCommits::start(std::string packet, std::size_t statements, void (PreCommits::*then)(PacketResult)) {
   if (!patience_) patience_.emplace(loop_.context());
   patience_->expires_after(config_.control_answer_timeout);
   patience_->async_wait([this](const boost::system::error_code& cancelled) {
@@ -125,7 +125,7 @@ void PreCommits::start(std::string packet, void (PreCommits::*then)(PacketResult
     const std::lock_guard lock(mutex_);
     if (live_) live_->shut_down();
   });
-  session_->start(loop_.context(), std::move(packet), 1, kBudget, [this, then](PacketResult result) {
+  session_->start(loop_.context(), std::move(packet), statements, kBudget, [this, then](PacketResult result) {
     patience_->cancel();
     (this->*then)(std::move(result));
   });
@@ -136,12 +136,16 @@ void PreCommits::written(PacketResult result) {
   if (result.answers.front().affected == asked_.questions.size()) {
     return answer(std::vector<ports::AcceptorAnswer>(asked_.questions.size(), newly_accepted()));
   }
-  start(rows_statement(config_, asked_.questions), &PreCommits::read);
+  start(rows_statement(config_, asked_.questions), 2, &PreCommits::read);
 }
 
 void PreCommits::read(PacketResult result) {
   if (broken(result)) return;
-  answer(answers_from(asked_.questions, *result.answers.front().rows));
+  if (!is_owner(*result.answers.front().rows)) {
+    control_.look_again();
+    return fail("its owner row names another process by now, or is gone");
+  }
+  answer(answers_from(asked_.questions, *result.answers.back().rows));
 }
 
 bool PreCommits::broken(const PacketResult& result) {

@@ -53,7 +53,7 @@ class PreCommits {
   Failure connect();
   void send();
   void turn_away_strangers();
-  void start(std::string packet, void (PreCommits::*then)(PacketResult));
+  void start(std::string packet, std::size_t statements, void (PreCommits::*then)(PacketResult));
   void written(PacketResult result);
   void read(PacketResult result);
   bool broken(const PacketResult& result);

@@ -57,7 +57,7 @@ std::string identifier(std::string_view name) {
 }
 
 std::string grant_on_schema(const Config& config, const std::string& account, OnSchema what) {
-  return std::string("GRANT ") + (what == OnSchema::create_and_use ? "CREATE, " : "") +
+  return std::string("GRANT ") + (what == OnSchema::create_and_use ? "CREATE, ALTER, " : "") +
          "SELECT, INSERT, UPDATE, DELETE ON " + granted_schema(config.schema) + ".* TO " + account;
 }
 

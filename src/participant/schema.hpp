@@ -17,26 +17,21 @@ namespace assent::participant {
 //
 //   proof        one row per branch, written inside it: it is there if and only if the branch committed. A row of kind
 //                'fence' stands where a branch must never commit.
-//   coordinator  who used this participant last, with which log, and since which epoch what it wrote is kept here.
+//   coordinator  who used this participant last, with which log, whether that one lives, and since which epoch what it
+//                wrote is kept here (owner.hpp).
 //   session      every connection that may hold a branch, so that a successor can wait for it to leave.
 //   acceptor     one row per transaction in three phases, written outside its branches (acceptor.hpp).
-//   pulse        for each coordinator: when its process last gave a sign of life, and the gtrid below which everything
-//                is settled and nothing may be written into acceptor any more; and whether it has always kept proof
-//                rows here, without which a missing one says nothing.
+//   pulse        for each coordinator: the gtrid below which everything is settled and nothing may be written into
+//                acceptor any more; and whether it has always kept proof rows here, without which a missing one says
+//                nothing. (In version 1 also its last sign of life.)
 //   heuristic    what an operator has chosen for transactions whose outcome could not be known.
 //   server       one random identity, for servers without one of their own.
+//   schema_version  which version of Assent has made these tables (tables.hpp).
 //
 // Several participants may be databases of one server and share the schema: branch numbers tell their rows apart.
 
 /// Nothing, or what the server said.
 using Failure = std::optional<SqlError>;
-
-/// Creates what is missing of the schema. Writes nothing when all is there.
-Failure ensure_schema(Session& session, const Config& config);
-/// Whether every table is there and can be read; changes nothing.
-Failure probe_schema(Session& session, const Config& config);
-/// What makes the schema where nothing of it is there, and completes it where something is: one statement each.
-std::vector<std::string> schema_statements(const Config& config);
 
 /// The server's own identity: `server_uuid`, or the row of ours with the server's number.
 std::variant<std::string, SqlError> read_identity(Session& session, const Config& config);
@@ -45,9 +40,6 @@ protocol::ServerIdentity identity_hash(const std::string& identity);
 /// The same of the server that is there. Nothing where none can be read: on MariaDB Assent was never there.
 std::variant<std::optional<protocol::ServerIdentity>, SqlError> find_identity(Session& session, const Config& config);
 
-/// Nothing when this coordinator was never here, the schema's absence included.
-std::variant<std::optional<ports::OwnerRow>, SqlError> read_owner(Session& session, const Config& config);
-
 /// Every row of XA RECOVER.
 std::variant<std::vector<ports::ListedXid>, SqlError> list_xids(Session& session);
 /// Whether it is a branch of this coordinator's.
@@ -55,27 +47,9 @@ bool is_ours(const ports::ListedXid& xid, const std::string& coordinator_id);
 /// Whether it is one of those whose outcome only the coordinator's log can tell.
 bool needs_log(const ports::ListedXid& xid, const std::string& coordinator_id);
 
-struct Claim {
-  enum class Kind : std::uint8_t { ours, refused, failed } kind = Kind::failed;
-  std::string reason;  ///< When refused or failed: for people.
-  std::string notice;  ///< When ours, and somebody should know of it.
-};
-
-/// Makes the owner row say (log_id, epoch), if no other process or log has a better right to it.
-/// `in_doubt` is how many branches that need its log XA RECOVER lists here. `again`: this process has claimed it
-/// before. Where its row is gone then, so are others, of transactions of this epoch.
-Claim claim(Session& session, const Config& config, std::uint64_t log_id, std::uint32_t epoch, std::size_t in_doubt,
-            bool again);
-
 /// A condition on a row of `coordinator`: what was written here in the epoch of `gtrid` is still here. Not so where the
 /// row was made later (the schema was emptied), or says nothing of that epoch yet (it was restored from a copy).
 std::string remembers(const std::string& gtrid);
-
-/// Random, made once per process.
-std::uint64_t process_instance();
-
-/// Whether the owner row still names this process; if so, a sign of its life is left.
-std::variant<bool, SqlError> renew_claim(Session& session, const Config& config);
 
 /// Puts this session into the session table, in place of `before`. Fails when the owner row names another process.
 Failure register_session(Session& session, const Config& config, const std::optional<ConnectionIdentity>& before);

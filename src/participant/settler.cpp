@@ -364,7 +364,10 @@ bool look_whether_left(Session& control, std::span<Leaving> all) {
     one.presence = std::get<0>(looked)[i];
     if (one.presence == Presence::not_known || one.presence == Presence::unseen) {
       if (!one.unseen_since) one.unseen_since = base::SteadyClock::now();
-      if (base::SteadyClock::now() - *one.unseen_since >= kLeavesUnseenIn) one.presence = Presence::gone;
+      if (base::SteadyClock::now() - *one.unseen_since >= kLeavesUnseenIn) {
+        one.presence = Presence::gone;
+        one.assumed = true;
+      }
     }
     if (one.presence == Presence::connected && !std::exchange(one.killed, true)) {
       auto kill = control.run("KILL " + std::to_string(one.who.id));
@@ -406,7 +409,7 @@ void settle_without_owners(Session& control, const Config& config, std::span<con
   Batch(control, config, batch, stopping, report).run();
 }
 
-std::optional<std::string> end_predecessors(Session& control, const Config& config) {
+std::optional<std::string> end_predecessors(Session& control, const Config& config, bool* all_seen_gone) {
   auto staying = staying_predecessors(control, config);
   if (const auto* error = std::get_if<SqlError>(&staying)) return describe(*error);
   std::vector<Leaving> leaving;
@@ -417,6 +420,9 @@ std::optional<std::string> end_predecessors(Session& control, const Config& conf
     leaving.push_back({std::move(who)});
   }
   make_leave(control, leaving, kPredecessorLeavesMax);
+  if (all_seen_gone) {
+    *all_seen_gone = std::none_of(leaving.begin(), leaving.end(), [](const auto& one) { return one.assumed; });
+  }
   for (const auto& one : leaving) {
     if (one.error) return describe(*one.error);
     if (!one.left()) {

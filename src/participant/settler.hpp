@@ -69,7 +69,8 @@ struct Leaving {
   Presence presence = Presence::connected;       ///< When it was last looked for.
   std::optional<SqlError> error = std::nullopt;  ///< It cannot be known, or cannot be killed.
   std::optional<base::SteadyTime> unseen_since =
-      std::nullopt;  ///< Out of the process list; the engine cannot be asked.
+      std::nullopt;      ///< Out of the process list; the engine cannot be asked.
+  bool assumed = false;  ///< Gone only in that it was long out of the process list.
   bool left() const { return presence == Presence::gone; }
 };
 
@@ -82,6 +83,6 @@ inline constexpr std::chrono::milliseconds kPredecessorLeavesMax{2'000};
 static_assert(kPredecessorLeavesMax > kLeavesUnseenIn);
 
 /// Ends the connections of other processes with this coordinator's identity. Nothing once all are gone, else why not.
-std::optional<std::string> end_predecessors(Session& control, const Config& config);
+std::optional<std::string> end_predecessors(Session& control, const Config& config, bool* all_seen_gone = nullptr);
 
 }  // namespace assent::participant

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "assent/transaction.hpp"
 #include "base/clock.hpp"
 #include "ports/done.hpp"
+#include "protocol/log_fence.hpp"
 #include "protocol/members.hpp"
 #include "protocol/quorum.hpp"
 #include "protocol/settle.hpp"
@@ -62,14 +64,29 @@ struct ListedXid {
   bool operator==(const ListedXid&) const = default;
 };
 
-/// What a participant knows of a coordinator's identity, from the owner row in Assent's schema there.
-struct OwnerRow {
-  std::uint64_t log_id = 0;
-  std::uint32_t epoch = 0;
-  std::string host;  ///< Where the process ran that wrote it.
-  /// Since its process last gave a sign of life here, by the server's clock; nothing where it never did.
-  std::optional<std::chrono::milliseconds> silent = std::nullopt;
-  std::string closed_below = {};  ///< As close_acceptor() said it here.
+/// Who was last at a participant with a coordinator's identity.
+struct OwnerRow : protocol::FenceOwner {
+  std::string renewal{};    ///< Another one each time the row is renewed or taken over.
+  std::string old_pulse{};  ///< The same of what an older version renews instead.
+};
+
+/// A coordinator's process with its log, which claims participants.
+struct Claimant {
+  protocol::FenceLog log;                           ///< Once this start is durable in it.
+  std::function<std::uint64_t()> durable_sequence;  ///< Of the log. Cheap, thread safe.
+  // All three on a thread of the participant's, and quick.
+  /// The row named this process at some time after `asked_at`, on the clock of base::since_boot(): it was claimed, or
+  /// renewed.
+  std::function<void(std::chrono::milliseconds asked_at)> held;
+  /// It is not claimed, for what the owner row says: the fence's sentence.
+  std::function<void(std::string why)> refused;
+  /// Another process has taken a claim of this one's, which must take no more work: a sentence about it.
+  std::function<void(std::string why)> displaced;
+};
+
+/// The row that a start has ruled on at a participant, so that it is not watched again; no `renewal`: there was none.
+struct Judged {
+  std::optional<std::string> renewal;
 };
 
 /// One attempt to settle a branch.
@@ -104,6 +121,7 @@ struct AcceptorAnswer {
 
 struct Inspection {
   std::optional<OwnerRow> owner;  ///< Nothing when this coordinator was never here.
+  std::string closed_below{};     ///< As close_acceptor() said it here.
   /// Branches of this coordinator's identity in XA RECOVER whose outcome only its log can tell: in two phases.
   std::vector<ListedXid> in_doubt;
 };
@@ -188,9 +206,10 @@ class Participant {
   /// its connect timeout.
   virtual void inspect(Done<Result<Inspection>> done) = 0;
 
-  /// From now on, keep a connection up: probe, create the schema, claim the owner row for (`log_id`, `epoch`), and
-  /// serve. `on_up` is called each time it has become up.
-  virtual void enrol(std::uint64_t log_id, std::uint32_t epoch, std::function<void()> on_up) = 0;
+  /// From now on, keep a connection up: probe, rule on the owner row (protocol/log_fence.hpp), bring the schema up,
+  /// claim the row, and serve. `judged` is the row that the start has ruled on, if it could look here. `on_up` is
+  /// called each time it has become up.
+  virtual void enrol(Claimant claimant, std::optional<Judged> judged, std::function<void()> on_up) = 0;
 
   /// XA START, the proof row, the statements, XA END, XA PREPARE. An expectation that fails, or any statement that
   /// does, is a refusal; the branch has then been rolled back.
@@ -218,8 +237,9 @@ class Participant {
                             Done<Result<std::uint64_t>> done) = 0;
 
   /// Asks the acceptor that is kept here. What it grants is durable. An error, retryable, means that nobody knows
-  /// whether it was asked, or that it may not vote: it is another server now, or has forgotten what it may have granted. Questions at the coordinator's ballot share one write; nobody but the coordinator that made
-  /// the transaction, while it has enrolled here, may ask at that ballot.
+  /// whether it was asked, or that it may not vote: it is another server now, or has forgotten what it may have
+  /// granted. Questions at the coordinator's ballot share one write; nobody but the coordinator that made the
+  /// transaction, while it has enrolled here, may ask at that ballot.
   virtual void ask(AcceptorQuestion question, Done<Result<AcceptorAnswer>> done) = 0;
 
   /// What the rows here say of each of the transactions, the row of a prepared branch as well. Only looks. Look in XA

@@ -1,6 +1,7 @@
 #include "protocol/log_fence.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace assent::protocol {
 namespace {
@@ -44,6 +45,19 @@ bool contains(const FenceLog& log, const FenceOwner& owner) noexcept {
 
 bool may_act(std::span<const milliseconds> since_renewal) noexcept {
   return std::any_of(since_renewal.begin(), since_renewal.end(), [](auto since) { return since < kOwnerSilence; });
+}
+
+FenceSight FenceWatch::saw(std::optional<FenceOwner> owner, const std::string& renewal, std::size_t in_doubt,
+                           milliseconds now) {
+  if (renewal_ != renewal) {
+    renewed_ = renewal_.has_value();
+    renewal_ = renewal;
+    since_ = now;
+  }
+  const auto watched = now - since_;
+  // It did live, and does no more.
+  if (watched >= kOwnerSilence) renewed_ = false;
+  return {.owner = std::move(owner), .in_doubt = in_doubt, .renewed = renewed_, .watched = watched};
 }
 
 milliseconds watch_for(const FenceOwner& owner) noexcept {

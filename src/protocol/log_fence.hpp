@@ -82,6 +82,20 @@ struct FenceSight {
   std::chrono::milliseconds watched{0};
 };
 
+/// Sees for itself whether an owner lives, by looking at its row again and again. One per participant.
+class FenceWatch {
+ public:
+  /// What is to be ruled on after a look at `now`, by a clock that never jumps. `renewal` differs whenever the row was
+  /// renewed or taken over since the look before.
+  FenceSight saw(std::optional<FenceOwner> owner, const std::string& renewal, std::size_t in_doubt,
+                 std::chrono::milliseconds now);
+
+ private:
+  std::optional<std::string> renewal_;
+  std::chrono::milliseconds since_{0};
+  bool renewed_ = false;
+};
+
 /// In the order of what counts where participants differ.
 enum class FenceRuling : std::uint8_t {
   start,           ///< Nobody is there, or the owner is dead and the log contains what it wrote, or is given up.

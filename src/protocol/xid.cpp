@@ -70,6 +70,15 @@ std::string gtrid_range_bound(std::string_view coordinator, std::uint32_t epoch,
   return text;
 }
 
+std::optional<std::uint32_t> epoch_of(std::string_view gtrid_or_bound) {
+  const auto dot = gtrid_or_bound.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  gtrid_or_bound.remove_prefix(dot + 1);
+  const auto epoch = take_hex(gtrid_or_bound, kEpochDigits);
+  if (!epoch || !take_dot(gtrid_or_bound)) return std::nullopt;
+  return static_cast<std::uint32_t>(*epoch);
+}
+
 std::string format_gtrid(const GtridParts& parts) {
   auto text = gtrid_range_bound(parts.coordinator, parts.epoch, parts.sequence);
   text.push_back('.');

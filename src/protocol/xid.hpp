@@ -43,6 +43,8 @@ std::optional<GtridParts> parse_gtrid(std::string_view text);
 /// The part of a gtrid up to its sequence, `shop1.0000002a.00000000012f`: a bound for ranges of proof rows, since it
 /// sorts before every gtrid with this sequence and after every one with a lower one.
 std::string gtrid_range_bound(std::string_view coordinator, std::uint32_t epoch, std::uint64_t sequence);
+/// Of a gtrid, or of such a bound. Nothing for anything else.
+std::optional<std::uint32_t> epoch_of(std::string_view gtrid_or_bound);
 
 /// What a branch qualifier tells: `01.03.orders` is branch 1 of 3, at participant `orders`. Branches count from 1 here.
 struct BqualParts {

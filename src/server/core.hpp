@@ -47,9 +47,10 @@ struct Counters {
 /// to come. Everything but `options`, `service` and `counters` belongs to the
 /// loop's thread.
 struct Core : std::enable_shared_from_this<Core> {
-  Core(base::EventLoop& l, Options o, Service s) : loop(l), options(std::move(o)), service(std::move(s)) {}
+  Core(base::EventLoop& l, Options o) : loop(l), options(std::move(o)) {}
 
-  Result<std::uint16_t> start();
+  Result<std::uint16_t> bind();
+  void serve(Service what);
   void stop_accepting();
   void stop();
   std::map<std::string, std::uint64_t> counters_by_name() const;
@@ -63,7 +64,7 @@ struct Core : std::enable_shared_from_this<Core> {
 
   base::EventLoop& loop;
   const Options options;
-  const Service service;
+  Service service;  ///< From serve() on.
   Counters counters;
   std::atomic<std::uint64_t> connections_now{0};
 
@@ -73,7 +74,7 @@ struct Core : std::enable_shared_from_this<Core> {
   wire::Parser parser;
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::unordered_set<std::shared_ptr<Connection>> refusals;  ///< Over the bound, and being told so.
-  bool started = false;                                      ///< And not stopped. For whoever calls start() and stop().
+  bool started = false;                                      ///< And not stopped. For whoever calls serve() and stop().
   bool stopping = false;
   base::SteadyTime stop_by;
   std::promise<void> stopped;

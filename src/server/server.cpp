@@ -42,7 +42,7 @@ Status check(const Options& options) {
 
 }  // namespace
 
-Result<std::uint16_t> Core::start() {
+Result<std::uint16_t> Core::bind() {
   if (auto checked = check(options); !checked.ok()) return std::move(checked).error();
   const auto failed = [&](const error_code& why) {
     return Error{Errc::unavailable,
@@ -65,13 +65,17 @@ Result<std::uint16_t> Core::start() {
     acceptor.close(error);
     return refusal;
   }
-  const auto port = acceptor.local_endpoint().port();
+  return acceptor.local_endpoint().port();
+}
+
+void Core::serve(Service what) {
+  ASSENT_CHECK(acceptor.is_open() && !started);
+  service = std::move(what);
   started = true;
   asio::post(loop.context(), [self = shared_from_this()] {
     self->accept();
     self->arm_tick();
   });
-  return port;
 }
 
 void Core::accept() {
@@ -174,15 +178,18 @@ std::map<std::string, std::uint64_t> Core::counters_by_name() const {
           {"slow_clients_closed", counters.slow_clients_closed}};
 }
 
-Server::Server(base::EventLoop& loop, Options options, Service service)
-    : core_(std::make_shared<Core>(loop, std::move(options), std::move(service))) {}
+Server::Server(base::EventLoop& loop, Options options) : core_(std::make_shared<Core>(loop, std::move(options))) {}
 
 Server::~Server() {
   stop();
 }
 
-Result<std::uint16_t> Server::start() {
-  return core_->start();
+Result<std::uint16_t> Server::bind() {
+  return core_->bind();
+}
+
+void Server::serve(Service service) {
+  core_->serve(std::move(service));
 }
 
 void Server::stop_accepting() {

@@ -68,18 +68,21 @@ struct Core;
 ///
 /// A client that goes away leaves its running transactions to their own end; their answers are dropped.
 ///
-/// start() and stop() from one thread, not the loop's; counters() from any.
+/// bind(), serve() and stop() from one thread, not the loop's; counters() from any.
 class Server {
  public:
   /// `loop` must outlive it, and stop after it.
-  Server(base::EventLoop& loop, Options options, Service service);
+  Server(base::EventLoop& loop, Options options);
   ~Server();  ///< Stops.
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Listens, and gives the port. Errc::unavailable when the address cannot be had, Errc::invalid_argument when the
-  /// options contradict each other.
-  Result<std::uint16_t> start();
+  /// Takes the address, and gives the port. Who connects waits until serve(). Errc::unavailable when the address cannot
+  /// be had, Errc::invalid_argument when the options contradict each other.
+  Result<std::uint16_t> bind();
+
+  /// From now on. Once, after bind().
+  void serve(Service service);
 
   /// No new connections; those there are go on. May be called more than once.
   void stop_accepting();

@@ -41,7 +41,8 @@ constexpr const char* kIntroduction =
 
 It starts throwaway servers of its own and the assentd beside it, lets the clients run, kills with SIGKILL at random
 moments, starts again what it killed, and measures how long it takes until no branch is left in doubt:
-  coordinator  from its start, until no branch of an earlier run of it is left at any server
+  coordinator  from its start (without its log, from when it serves), until no branch of an earlier run of it is left at
+               any server
   server       from when it answers again, until none of the branches that it listed then is left anywhere
   both         for each kill any of: the coordinator, a server, the coordinator and a server at the same time
 

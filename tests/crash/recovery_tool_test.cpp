@@ -96,7 +96,7 @@ class RecoveryToolTest : public CrashTest {
   /// As if its last sign of life was a while ago.
   void be_silent() {
     for (const auto& server : {east(), west()}) {
-      dba(server).run("UPDATE assent.pulse SET seen_at=NOW(3)-INTERVAL 1 HOUR WHERE coordinator='" + database_ + "'");
+      dba(server).run("UPDATE assent.coordinator SET seen_at=NOW(3)-INTERVAL 1 HOUR WHERE id='" + database_ + "'");
     }
   }
   void lose_log() { std::filesystem::remove_all(daemon_.log_folder()); }
@@ -433,6 +433,7 @@ TEST_P(RecoveryToolTest, WhatAnotherLogKnewIsLeftAloneUntilThatIsSaidToBeLost) {
   be_gone();
   lose_log();
   // A new log begins with the second epoch.
+  daemon_.options().arguments = {"--log-lost"};
   be_gone();
   const std::vector<std::string> gtrids{orphan_gtrid(1, 33), orphan_gtrid(9, 34)};
   for (const auto& gtrid : gtrids) {
@@ -545,7 +546,7 @@ TEST_P(RecoveryToolTest, WhatCannotBeKnownIsLeftUntilAnOperatorChooses) {
   // Nor does a new coordinator touch them.
   const auto [code, output] = daemon_.run_to_exit();
   EXPECT_NE(code, 0);
-  EXPECT_THAT(output, HasSubstr("recover --config FILE --log-lost"));
+  EXPECT_THAT(output, HasSubstr("--log-lost"));
 
   EXPECT_EQ(offline({"resolve", gtrids[0], "--commit"}).code, kUsage) << "without a reason";
   EXPECT_EQ(offline({"resolve", gtrids[0], "--commit", "--rollback", "--reason", "x"}).code, kUsage);

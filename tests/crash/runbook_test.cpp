@@ -29,7 +29,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kPage = ASSENT_SCRIPTS_DIR "/../src/app/RUNBOOK.md";
-constexpr std::size_t kSituationsMin = 10;
+constexpr std::size_t kSituationsMin = 11;
 
 const Runbook& page() {
   static const Runbook read = read_runbook(kPage);
@@ -78,6 +78,7 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
   void the_log_is_damaged();
   void the_log_is_lost_in_three_phases();
   void the_log_is_lost_in_two_phases();
+  void another_log_was_used_last();
 
  protected:
   static constexpr std::int64_t kAmount = 7;
@@ -100,9 +101,9 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
     shell_.set("MESSAGES", "cat " + daemon_.folder() + "/output");
     shell_.set("ORDERS", shell_.client_options(orders()));
     shell_.set("STOCK", shell_.client_options(stock()));
-    shell_.set_act("START_ASSENT", [this] { return start_as_operators_do(); });
-    shell_.set_act("START_STOCK", [this] { return restart_stock(); });
-    shell_.set_act("MAKE_ROOM", [this] {
+    shell_.set_act("START_ASSENT", [this](const std::string& words) { return start_as_operators_do(words); });
+    shell_.set_act("START_STOCK", [this](const std::string&) { return restart_stock(); });
+    shell_.set_act("MAKE_ROOM", [this](const std::string&) {
       failpoints_.disarm();
       return OperatorShell::Act{};
     });
@@ -135,10 +136,12 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
   const Server& stock() const { return servers_.at("mysql1"); }
   static Sql dba(const Server& server) { return Sql(server, "", true); }
 
-  void start() {
+  void start(const std::string& argument = "") {
     daemon_.options().program = "assentd-failpoints";
     daemon_.options().environment = failpoint_environment(daemon_.folder() + "/failpoints", "");
+    if (!argument.empty()) daemon_.options().arguments = {argument};
     daemon_.start();
+    daemon_.options().arguments.clear();
     daemon_.wait_up();
   }
   /// Refused from the next look at them on.
@@ -155,10 +158,12 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
     stock_is_down_ = false;
     return {};
   }
-  OperatorShell::Act start_as_operators_do() {
+  OperatorShell::Act start_as_operators_do(const std::string& words = "") {
     daemon_.options().program = "assentd";
     const auto before = daemon_.output().size();
+    if (!words.empty()) daemon_.options().arguments = {words};
     daemon_.launch();
+    daemon_.options().arguments.clear();
     const int code = daemon_.wait_ready() ? 0 : daemon_.wait(20s);
     return {code, daemon_.output().substr(before)};
   }
@@ -257,9 +262,9 @@ class RunbookTest : public ::testing::TestWithParam<Situation> {
       for (const auto& server : servers_.all()) {
         auto sql = dba(server);
         if (sql.number("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='assent' AND "
-                       "TABLE_NAME='pulse'") > 0) {
+                       "TABLE_NAME='coordinator'") > 0) {
           count += sql.number(
-              "SELECT COUNT(*) FROM assent.pulse WHERE coordinator='shop1' AND seen_at > NOW(3) - INTERVAL 5 SECOND");
+              "SELECT COUNT(*) FROM assent.coordinator WHERE id='shop1' AND seen_at > NOW(3) - INTERVAL 5 SECOND");
         }
       }
       return count;
@@ -419,8 +424,9 @@ void RunbookTest::branches_of_others() {
   // The other coordinator was here a while ago.
   for (const auto& server : {orders(), stock()}) {
     dba(server).run(
-        "REPLACE INTO assent.pulse(coordinator,seen_at,closed_below,proofs_kept) VALUES "
-        "('shop2',NOW(3)-INTERVAL 1 HOUR,'',1)");
+        "REPLACE INTO assent.coordinator(id,log_id,epoch,host,instance,sequence,seen_at) VALUES "
+        "('shop2',7,3,'elsewhere',7,7,NOW(3)-INTERVAL 1 HOUR)");
+    dba(server).run("REPLACE INTO assent.pulse(coordinator,closed_below,proofs_kept) VALUES ('shop2','',1)");
   }
   const std::string others = "shop2.00000003.00000000002a.0123456789abcdef.2";
   prepare(stock(), "'" + others + "','02.02.stock',1095978580",
@@ -510,18 +516,26 @@ void RunbookTest::the_log_is_lost_in_two_phases() {
   follow();
   follow("A branch has committed");
   expect_settled(2);
-  start();
+  start("--log-lost");
   die_between_prepares();
   lose_log();
   wait_silent();
   follow("A branch is missing");
   expect_settled(0);
-  start();
+  start("--log-lost");
   die_at("decision_durable=crash");
   lose_log();
   wait_silent();
   follow("Every branch is prepared");
   expect_settled(2);
+  expect_serves();
+}
+
+void RunbookTest::another_log_was_used_last() {
+  start();
+  EXPECT_EQ(daemon_.terminate(), 0);
+  std::filesystem::rename(daemon_.log_folder(), daemon_.log_folder() + ".elsewhere");
+  follow();
   expect_serves();
 }
 
@@ -536,6 +550,7 @@ constexpr Situation kSituations[] = {
     {8, "TheLogIsDamaged", &RunbookTest::the_log_is_damaged},
     {9, "TheLogIsLostInThreePhases", &RunbookTest::the_log_is_lost_in_three_phases},
     {10, "TheLogIsLostInTwoPhases", &RunbookTest::the_log_is_lost_in_two_phases},
+    {11, "AnotherLogWasUsedLast", &RunbookTest::another_log_was_used_last},
 };
 INSTANTIATE_TEST_SUITE_P(Situations, RunbookTest, ::testing::ValuesIn(kSituations),
                          [](const auto& which) { return which.param.name; });

@@ -157,15 +157,22 @@ void Soak::kill_daemon(bool lose_log) {
   ++report_.logs_lost;
   log_event("its log is deleted");
   std::filesystem::remove_all(daemon_.log_folder());
+  // The next start is refused unless somebody says so.
+  daemon_.options().arguments = {"--log-lost"};
+}
+
+/// Gives when it was told to settle what is left. Without its log it first sees for itself that nobody else lives.
+Settling::Clock::time_point Soak::relaunch(bool log_lost) {
+  const auto begun = Clock::now();
+  launch();
+  return log_lost ? Clock::now() : begun;
 }
 
 Settling Soak::kill_coordinator(bool lose_log) {
   const auto ended = epoch_;
   kill_daemon(lose_log);
   note_doubt(listed_at_all());
-  const auto since = Clock::now();
-  launch();
-  return {watch_, since, of_epochs_up_to(ended)};
+  return {watch_, relaunch(lose_log), of_epochs_up_to(ended)};
 }
 
 Settling Soak::kill_server(std::size_t place) {
@@ -189,9 +196,7 @@ Settling Soak::kill_both(std::size_t place, bool coordinator_first, bool lose_lo
   }
   restart(place);
   note_doubt(listed_at_all());
-  const auto since = Clock::now();
-  launch();
-  return {watch_, since, of_epochs_up_to(ended)};
+  return {watch_, relaunch(lose_log), of_epochs_up_to(ended)};
 }
 
 void Soak::note_doubt(const std::set<std::string>& gtrids) {
@@ -284,6 +289,7 @@ void Soak::note_settled(const Crash& crash) {
 void Soak::launch() {
   daemon_.launch();
   if (!daemon_.wait_ready()) throw std::runtime_error("assentd ended before it served\n" + daemon_.output());
+  daemon_.options().arguments.clear();
   serving_ = true;
   port_ = daemon_.port();
   epoch_ = daemon_.client().info()->epoch;

@@ -100,6 +100,7 @@ class Soak {
   void note_settled(const Crash& crash);
 
   void launch();
+  Settling::Clock::time_point relaunch(bool log_lost);
   void sigkill(std::size_t place);
   /// Gives once the server answers: what it lists then.
   std::set<std::string> restart(std::size_t place);

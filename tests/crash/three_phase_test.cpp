@@ -79,7 +79,11 @@ class ThreePhaseTest : public ::testing::TestWithParam<std::string> {
     daemon_.start();
     daemon_.wait_up();
   }
-  void lose_log() { std::filesystem::remove_all(daemon_.log_folder()); }
+  /// And whoever starts it from now on says so.
+  void lose_log() {
+    std::filesystem::remove_all(daemon_.log_folder());
+    daemon_.options().arguments = {"--log-lost"};
+  }
 
   std::future<std::optional<TransactionResult>> submit() {
     id_ = bank_.next_id();

@@ -87,7 +87,7 @@ TEST_P(ParticipantAcceptorTest, WhatIsClosedIsNoNewTransaction) {
   auto theirs = promise(3);
   theirs.gtrid = next_xid(coordinator + "b").gtrid;
   EXPECT_EQ(foreign.ask(theirs)->kind, Kind::granted);
-  EXPECT_EQ(participant->inspect()->owner->closed_below, later);
+  EXPECT_EQ(participant->inspect()->closed_below, later);
 }
 
 TEST_P(ParticipantAcceptorTest, RowsTellWhoTakesPartAlsoThoseOfAPreparedBranch) {
@@ -156,7 +156,9 @@ TEST_P(ParticipantAcceptorTest, OneThatHasForgottenHasNoVote) {
   // Emptied, and nobody has been there since.
   for (const auto* table : {"acceptor", "coordinator", "pulse", "proof"}) {
     direct->run(std::string("DELETE FROM assent.") + table + " WHERE " +
-                (table == std::string("coordinator") ? "id" : table == std::string("pulse") ? "coordinator" : "gtrid") +
+                (table == std::string("coordinator") ? "id"
+                 : table == std::string("pulse")     ? "coordinator"
+                                                     : "gtrid") +
                 " LIKE '" + coordinator + "%'");
   }
   BlockingParticipant tool(config_for(server, database, coordinator));

@@ -1,5 +1,5 @@
 // A coordinator process to be killed: prepares branches at one participant, says so, and waits.
-//   participant_child HOST PORT USER PASSWORD DATABASE COORDINATOR LOG_ID EPOCH (XID_GTRID XID_BQUAL SQL)...
+//   participant_child HOST PORT USER PASSWORD DATABASE COORDINATOR LOG_ID EPOCH PLACE (XID_GTRID XID_BQUAL SQL)...
 // Prints `up`, then `prepared GTRID` for each branch whose prepare was acknowledged.
 #include <unistd.h>
 
@@ -8,11 +8,12 @@
 #include <future>
 #include <string>
 
+#include "base/random.hpp"
 #include "participant/participant.hpp"
 
 int main(int argc, char** argv) {
   using namespace assent;
-  if (argc < 9) return 64;
+  if (argc < 10) return 64;
   participant::Config config;
   config.name = "stock";
   config.host = argv[1];
@@ -24,12 +25,22 @@ int main(int argc, char** argv) {
   base::EventLoop loop;
   const auto participant = participant::make_participant(config, loop);
   std::promise<void> up;
-  participant->enrol(std::strtoull(argv[7], nullptr, 10), static_cast<std::uint32_t>(std::atoi(argv[8])),
-                     [&] { up.set_value(); });
+  ports::Claimant claimant;
+  claimant.log.log_id = std::strtoull(argv[7], nullptr, 10);
+  claimant.log.epoch = static_cast<std::uint32_t>(std::atoi(argv[8]));
+  claimant.log.place = std::strtoull(argv[9], nullptr, 10);
+  claimant.log.own_instance = base::process_instance();
+  claimant.durable_sequence = [] { return std::uint64_t{1}; };
+  claimant.held = [](std::chrono::milliseconds) {};
+  claimant.refused = [](const std::string&) {};
+  claimant.displaced = [](const std::string& why) { std::printf("displaced: %s\n", why.c_str()); };
+  participant->enrol(std::move(claimant), std::nullopt, [&, first = true]() mutable {
+    if (std::exchange(first, false)) up.set_value();
+  });
   up.get_future().wait();
   std::puts("up");
   std::fflush(stdout);
-  for (int i = 9; i + 2 < argc; i += 3) {
+  for (int i = 10; i + 2 < argc; i += 3) {
     ports::BranchWork work;
     work.xid = {argv[i], argv[i + 1]};
     work.branch = std::make_shared<Branch>(Branch{"stock", {{argv[i + 2], {}, {}}}});

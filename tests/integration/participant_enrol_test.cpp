@@ -44,14 +44,27 @@ class ParticipantEnrolTest : public ParticipantTest {
   }
 
   /// Another process of this coordinator that prepares `branches` and is ready to be killed.
-  Program predecessor(std::uint32_t epoch, const std::vector<std::pair<protocol::Xid, std::string>>& branches) {
+  Program predecessor(std::uint32_t epoch, const std::vector<std::pair<protocol::Xid, std::string>>& branches,
+                      std::uint64_t place = kPlace) {
     std::vector<std::string> arguments = {
-        server.host, std::to_string(server.port), server.user, server.password, database, coordinator,
-        "1",         std::to_string(epoch)};
+        server.host, std::to_string(server.port), server.user,          server.password, database, coordinator,
+        "1",         std::to_string(epoch),       std::to_string(place)};
     for (const auto& [xid, text] : branches) {
       arguments.insert(arguments.end(), {xid.gtrid, xid.bqual, text});
     }
     return Program("participant_child", arguments, folder.path() + "/child.out");
+  }
+
+  static void wait_for(const Program& child, const std::string& text) {
+    ASSERT_TRUE(eventually([&] { return child.output().find(text) != std::string::npos; })) << child.output();
+  }
+  /// One column of the owner row.
+  std::string owner(const std::string& column) {
+    return direct->text("SELECT " + column + " FROM assent.coordinator WHERE id='" + coordinator + "'");
+  }
+  /// The owner row becomes another process's, which gives no sign of life.
+  void take_claim_by_hand() {
+    direct->run("UPDATE assent.coordinator SET instance=4711,epoch=9,host='elsewhere' WHERE id='" + coordinator + "'");
   }
 
   TempFolder folder;
@@ -129,30 +142,97 @@ TEST_P(ParticipantEnrolTest, InspectionTellsWhoWasHere) {
   EXPECT_EQ(participant->settle(xid, Decided::commit).finding, Finding::committed);
 }
 
-TEST_P(ParticipantEnrolTest, OlderEpochOfTheSameLogIsRefused) {
-  auto child = predecessor(5, {});
-  ASSERT_TRUE(eventually([&] { return child.output().find("up") != std::string::npos; }));
-  for (const std::uint32_t epoch : {4U, 5U}) {
-    auto participant = enrolled(1, epoch);
-    EXPECT_THAT(refusal_of(*participant), HasSubstr("another process with the identity"));
-    EXPECT_THAT(participant->port().info().reason, HasSubstr("epoch 5"));
-  }
+TEST_P(ParticipantEnrolTest, ALivingOwnerIsNotDisplacedAndADeadOneIsByALogThatHasWhatItWrote) {
+  auto child = predecessor(5, {}, kPlace + 1);
+  wait_for(child, "up");
+  const auto instance = owner("instance");
+  // Whatever its epoch, and though its log is the same.
+  auto successor = enrolled(1, 9);
+  EXPECT_THAT(refusal_of(*successor), HasSubstr("has just given a sign of life"));
+  EXPECT_EQ(owner("instance"), instance);
   child.signal(SIGKILL);
   child.wait(kPatience);
-  auto participant = enrolled(1, 6);
-  wait_up(*participant);
+  wait_up(*successor);
+  EXPECT_NE(owner("instance"), instance);
+  EXPECT_EQ(owner("epoch"), "9");
 }
 
-TEST_P(ParticipantEnrolTest, AnotherLogIsRefusedWhileBranchesAreInDoubt) {
-  auto first = enrolled(1, 3);
-  wait_up(*first);
-  const auto xid = next_xid(coordinator);
-  ASSERT_EQ(first->prepare(work_for(xid, {sql("SELECT 1")})).kind, Vote::Kind::prepared);
-  first->port().stop();
-  auto second = enrolled(2, 9);
-  EXPECT_THAT(refusal_of(*second), HasSubstr("1 branches of \"" + coordinator + "\" are in doubt here"));
-  EXPECT_TRUE(eventually([&] { return direct->error_of("XA ROLLBACK " + protocol::xid_literal(xid)) == 0; }));
-  wait_up(*second);
+TEST_P(ParticipantEnrolTest, AnotherLogIsRefusedWhileItsOwnerLivesAndAfterwards) {
+  auto child = predecessor(5, {}, kPlace + 1);
+  wait_for(child, "up");
+  auto other = enrolled(2, 9);
+  EXPECT_THAT(refusal_of(*other), HasSubstr("has just given a sign of life"));
+  child.signal(SIGKILL);
+  child.wait(kPatience);
+  EXPECT_TRUE(
+      eventually([&] { return other->port().info().reason.find("--log-lost") != std::string::npos; }, kPatience))
+      << other->port().info().reason;
+  EXPECT_EQ(other->port().info().state, State::refused);
+  EXPECT_EQ(owner("epoch"), "5");
+}
+
+TEST_P(ParticipantEnrolTest, WhoGivesUpTheLogBeforeTakesOverFromItsDeadOwnerOnly) {
+  auto child = predecessor(5, {}, kPlace + 1);
+  wait_for(child, "up");
+  auto given_up = claimant_of(2, 9);
+  given_up.log.given_up_below = 9;
+  BlockingParticipant successor(config_for(server, database, coordinator));
+  successor.enrol(given_up);
+  EXPECT_THAT(refusal_of(successor), HasSubstr("has just given a sign of life"));
+  child.signal(SIGKILL);
+  child.wait(kPatience);
+  wait_up(successor);
+}
+
+TEST_P(ParticipantEnrolTest, GivesASignOfLifeAndHowFarItsLogIsEachSecond) {
+  std::atomic<std::uint64_t> sequence{40};
+  auto claimant = claimant_of(1, 1);
+  claimant.durable_sequence = [&] { return sequence.load(); };
+  BlockingParticipant participant(config_for(server, database, coordinator));
+  participant.enrol(claimant);
+  wait_up(participant);
+  EXPECT_EQ(owner("sequence"), "40");
+  EXPECT_EQ(owner("place"), std::to_string(kPlace));
+  const auto before = owner("seen_at");
+  sequence = 41;
+  EXPECT_TRUE(eventually([&] { return owner("sequence") == "41"; }));
+  EXPECT_NE(owner("seen_at"), before);
+  participant.port().stop();
+}
+
+TEST_P(ParticipantEnrolTest, OneWhoseClaimWasTakenIsDisplaced) {
+  auto participant = enrolled(1, 1);
+  wait_up(*participant);
+  EXPECT_EQ(participant->displaced(), "");
+  take_claim_by_hand();
+  EXPECT_TRUE(eventually([&] { return !participant->displaced().empty(); }));
+  EXPECT_THAT(participant->displaced(), HasSubstr("'elsewhere'"));
+  EXPECT_EQ(participant->port().info().state, State::refused);
+  const auto refused = participant->prepare(work_for(next_xid(coordinator), {sql("SELECT 1")}));
+  EXPECT_EQ(refused.kind, Vote::Kind::refused);
+  EXPECT_EQ(owner("instance"), "4711");
+}
+
+TEST_P(ParticipantEnrolTest, OneWhoseRowIsGoneClaimsItAgain) {
+  auto participant = enrolled(1, 1);
+  wait_up(*participant);
+  const int ups = participant->ups();
+  direct->run("DELETE FROM assent.coordinator WHERE id='" + coordinator + "'");
+  EXPECT_TRUE(eventually([&] { return participant->ups() > ups; }));
+  EXPECT_EQ(participant->displaced(), "");
+}
+
+TEST_P(ParticipantEnrolTest, ARefusalLeavesNothingAtTheParticipant) {
+  auto child = predecessor(5, {});
+  wait_for(child, "up");
+  child.signal(SIGKILL);
+  child.wait(kPatience);
+  const auto row = direct->rows("SELECT * FROM assent.coordinator WHERE id='" + coordinator + "'");
+  const auto sessions = direct->rows("SELECT * FROM assent.session WHERE coordinator='" + coordinator + "'");
+  auto other = enrolled(2, 9);
+  EXPECT_THAT(refusal_of(*other), HasSubstr("--log-lost"));
+  EXPECT_EQ(direct->rows("SELECT * FROM assent.coordinator WHERE id='" + coordinator + "'"), row);
+  EXPECT_EQ(direct->rows("SELECT * FROM assent.session WHERE coordinator='" + coordinator + "'"), sessions);
 }
 
 TEST_P(ParticipantEnrolTest, TwoDatabasesOfOneServerShareTheSchema) {

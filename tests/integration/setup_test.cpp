@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "support/ctl.hpp"
 #include "support/participants.hpp"
@@ -69,7 +71,8 @@ TEST_P(SetupTest, InitMakesWhatIsMissingAndSaysWhat) {
   EXPECT_EQ(made.code, 0);
   EXPECT_THAT(made.out, StartsWith("stock: made schema " + config_.schema + ", table "));
   const auto all = tables();
-  EXPECT_EQ(std::count(made.out.begin(), made.out.end(), ','), all + 1) << made.out;
+  // The schema, its tables, the server's identity and the version.
+  EXPECT_EQ(std::count(made.out.begin(), made.out.end(), ','), all + 2) << made.out;
 
   direct->run("DROP TABLE " + config_.schema + ".pulse");
   const auto mended = nlohmann::json::parse(ctl.run({"participants", "init", "--json", "stock"}).out);
@@ -126,6 +129,178 @@ TEST_P(SetupTest, PrintedSqlLetsAnAccountEnrolThatMayCreateNothing) {
   ASSERT_EQ(vote.kind, Vote::Kind::prepared) << told(vote);
   EXPECT_EQ(participant.settle(xid, Decided::commit).finding, Finding::committed);
   EXPECT_EQ(amount(1), 1);
+  participant.port().stop();
+}
+
+// As the version before schema_version left them, with an owner and a pulse in them.
+void make_version_1(Sql& sql, const std::string& schema) {
+  const std::string tail = ") ENGINE=InnoDB DEFAULT CHARACTER SET ascii COLLATE ascii_bin";
+  sql.run("CREATE DATABASE " + schema);
+  const auto create = [&](const std::string& table, const std::string& columns) {
+    sql.run("CREATE TABLE " + schema + "." + table + " (" + columns + tail);
+  };
+  create("proof",
+         "gtrid VARBINARY(64) NOT NULL, branch SMALLINT UNSIGNED NOT NULL, kind ENUM('proof','fence') NOT NULL,"
+         " participants VARCHAR(640) NOT NULL, protocol TINYINT UNSIGNED NOT NULL,"
+         " label VARCHAR(128) CHARACTER SET utf8mb4 NOT NULL DEFAULT '',"
+         " created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (gtrid, branch)");
+  create("coordinator",
+         "id VARCHAR(16) NOT NULL PRIMARY KEY, log_id BIGINT UNSIGNED NOT NULL, epoch INT UNSIGNED NOT NULL,"
+         " host VARCHAR(255) NOT NULL, instance BIGINT UNSIGNED NOT NULL,"
+         " claimed_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP");
+  create("session",
+         "coordinator VARCHAR(16) NOT NULL, instance BIGINT UNSIGNED NOT NULL, connection BIGINT UNSIGNED NOT NULL,"
+         " server_start BIGINT NOT NULL, host VARCHAR(300) NOT NULL, account VARCHAR(128) NOT NULL,"
+         " PRIMARY KEY (coordinator, instance, connection, server_start)");
+  create("server", "id TINYINT UNSIGNED NOT NULL PRIMARY KEY, identity CHAR(32) NOT NULL");
+  create("acceptor",
+         "gtrid VARBINARY(64) NOT NULL, acceptor SMALLINT UNSIGNED NOT NULL, promised BIGINT UNSIGNED NOT NULL,"
+         " accepted_ballot BIGINT UNSIGNED NULL, accepted_value ENUM('commit','rollback') NULL,"
+         " members VARCHAR(640) NOT NULL, asked INT UNSIGNED NOT NULL DEFAULT 1,"
+         " created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (gtrid, acceptor)");
+  create("pulse",
+         "coordinator VARCHAR(16) NOT NULL PRIMARY KEY, seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),"
+         " closed_below VARBINARY(64) NOT NULL, proofs_kept TINYINT NULL");
+  create("heuristic",
+         "gtrid VARBINARY(64) NOT NULL PRIMARY KEY, value ENUM('commit','rollback') NOT NULL,"
+         " who VARCHAR(255) CHARACTER SET utf8mb4 NOT NULL, reason VARCHAR(1000) CHARACTER SET utf8mb4 NOT NULL,"
+         " made_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP");
+  sql.run("INSERT INTO " + schema + ".server VALUES (1, REPLACE(UUID(), '-', ''))");
+}
+
+class MigrationTest : public SetupTest {
+ protected:
+  MigrationTest() { make_version_1(*direct, config_.schema); }
+  /// The process of the older version that was here last, with log 1 in epoch 3.
+  void with_old_owner(const std::string& silent_s) {
+    direct->run("INSERT INTO " + config_.schema + ".coordinator(id,log_id,epoch,host,instance) VALUES ('" +
+                coordinator + "',1,3,'db1',77)");
+    direct->run("INSERT INTO " + config_.schema + ".pulse(coordinator,seen_at,closed_below) VALUES ('" + coordinator +
+                "',NOW(3)-INTERVAL " + silent_s + " SECOND,'')");
+  }
+  ports::Claimant with_the_old_log() const {
+    auto claimant = claimant_of(1, 4);
+    claimant.log.last_unsigned_epoch = 3;
+    return claimant;
+  }
+  std::int64_t version() { return direct->number("SELECT version FROM " + config_.schema + ".schema_version"); }
+  std::int64_t columns(const std::string& name) {
+    return direct->number("SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='" + config_.schema +
+                          "' AND COLUMN_NAME='" + name + "'");
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, MigrationTest, ::testing::Values("mariadb", "mysql"),
+                         [](const auto& param) { return param.param; });
+
+TEST_P(MigrationTest, InitBringsTablesOfAnOlderVersionUpToDateAndSaysWhat) {
+  const auto identity = direct->text("SELECT identity FROM " + config_.schema + ".server");
+  Ctl ctl(config_);
+  const auto before = participant::doctor(config_);
+  ASSERT_TRUE(before) << before.error().what;
+  const auto schema = std::find_if(before->findings.begin(), before->findings.end(),
+                                   [](const auto& one) { return one.probe == "schema"; });
+  ASSERT_NE(schema, before->findings.end());
+  EXPECT_EQ(schema->grade, DoctorFinding::Grade::warning);
+  EXPECT_THAT(schema->seen, HasSubstr("older version"));
+  EXPECT_THAT(schema->remedy, HasSubstr("ADD COLUMN sequence"));
+  EXPECT_EQ(tables(), 7) << "the doctor has changed something";
+
+  const auto made = ctl.run({"participants", "init"});
+  EXPECT_EQ(made.code, 0) << made.out;
+  for (const auto* what : {"column coordinator.sequence", "column coordinator.place", "column proof.participants",
+                           "column acceptor.members", "table schema_version", "schema version 2"}) {
+    EXPECT_THAT(made.out, HasSubstr(what));
+  }
+  EXPECT_EQ(version(), 2);
+  EXPECT_EQ(columns("sequence"), 1);
+  EXPECT_EQ(direct->text("SELECT identity FROM " + config_.schema + ".server"), identity);
+  EXPECT_THAT(ctl.run({"participants", "init"}).out, HasSubstr("is there, and complete"));
+}
+
+TEST_P(MigrationTest, EnrolmentMigratesAndGoesOnWithTheLogOfTheOlderVersion) {
+  with_old_owner("3600");
+  BlockingParticipant participant(config_);
+  participant.enrol(with_the_old_log());
+  wait_up(participant);
+  EXPECT_EQ(version(), 2);
+  const auto xid = next_xid(coordinator);
+  ASSERT_EQ(participant.prepare(work_for(xid, {sql("UPDATE stock SET amount = 1 WHERE id = 1")})).kind,
+            Vote::Kind::prepared);
+  EXPECT_EQ(participant.settle(xid, Decided::commit).finding, Finding::committed);
+  participant.port().stop();
+}
+
+TEST_P(MigrationTest, AnOwnerOfTheOlderVersionThatLivesIsNotDisplacedNorIsItsSchemaTouched) {
+  with_old_owner("0");
+  std::atomic<bool> lives{true};
+  std::thread owner([&] {
+    Sql sql(server, "", true);
+    while (lives) {
+      sql.run("UPDATE " + config_.schema + ".pulse SET seen_at=NOW(3)");
+      std::this_thread::yield();
+    }
+  });
+  BlockingParticipant participant(config_);
+  participant.enrol(with_the_old_log());
+  EXPECT_TRUE(eventually([&] { return participant.port().info().state == ParticipantInfo::State::refused; }))
+      << participant.port().info().reason;
+  EXPECT_THAT(participant.port().info().reason, HasSubstr("has just given a sign of life"));
+  EXPECT_EQ(columns("sequence"), 0);
+  lives = false;
+  owner.join();
+  participant.port().stop();
+}
+
+TEST_P(MigrationTest, AnAccountThatMayNotAlterIsRefusedWithTheSqlToRun) {
+  with_new_account();
+  direct->run("GRANT SELECT, INSERT, UPDATE, DELETE ON `" + config_.schema + "`.* TO " + account_);
+  if (is_mysql()) direct->run("GRANT XA_RECOVER_ADMIN ON *.* TO " + account_);
+  direct->run("GRANT PROCESS ON *.* TO " + account_);
+  BlockingParticipant participant(config_);
+  participant.enrol();
+  EXPECT_TRUE(eventually([&] { return participant.port().info().state == ParticipantInfo::State::refused; }))
+      << participant.port().info().reason;
+  const auto reason = participant.port().info().reason;
+  const std::string run_this = "let a DBA run: ";
+  ASSERT_THAT(reason, HasSubstr(run_this + "ALTER TABLE " + config_.schema + ".proof MODIFY COLUMN participants"));
+  const auto script = reason.substr(reason.find(run_this) + run_this.size());
+  ASSERT_EQ(run_as_dba(script), 0) << script;
+  wait_up(participant);
+  EXPECT_EQ(version(), 2);
+  participant.port().stop();
+}
+
+TEST_P(MigrationTest, PrintedSqlMigratesAndMayBeRunAgain) {
+  Ctl ctl(config_);
+  const auto printed = ctl.run({"participants", "init", "--print-sql"});
+  ASSERT_EQ(run_as_dba(printed.out), 0);
+  EXPECT_EQ(version(), 2);
+  EXPECT_THAT(ctl.run({"participants", "init"}).out, HasSubstr("is there, and complete"));
+  EXPECT_EQ(run_as_dba(printed.out), 0);
+}
+
+TEST_P(MigrationTest, ASchemaOfANewerVersionIsRefusedAndLeftAlone) {
+  Ctl ctl(config_);
+  ASSERT_EQ(ctl.run({"participants", "init"}).code, 0);
+  const auto set = [&](const std::string& version, const std::string& readable_by) {
+    direct->run("UPDATE " + config_.schema + ".schema_version SET version=" + version + ",readable_by=" + readable_by);
+  };
+  set("9", "9");
+  direct->run("DROP TABLE " + config_.schema + ".heuristic");
+  const auto refused = ctl.run({"participants", "init"});
+  EXPECT_EQ(refused.code, 78);
+  EXPECT_THAT(refused.out, HasSubstr("newer version of Assent (schema version 9"));
+  BlockingParticipant participant(config_);
+  participant.enrol();
+  EXPECT_TRUE(eventually([&] { return participant.port().info().state == ParticipantInfo::State::refused; }));
+  EXPECT_THAT(participant.port().info().reason, HasSubstr("newer version of Assent"));
+  EXPECT_EQ(tables(), 7) << "what the newer version had taken away was made again";
+  // One that says this version can still use it.
+  set("9", "2");
+  ASSERT_EQ(ctl.run({"participants", "init"}).code, 0);
+  wait_up(participant);
+  EXPECT_EQ(version(), 9);
   participant.port().stop();
 }
 

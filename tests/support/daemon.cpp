@@ -49,7 +49,7 @@ TempFolder::~TempFolder() {
 Program::Program(std::string name, std::vector<std::string> arguments, std::string output_path,
                  const std::map<std::string, std::string>& environment)
     : output_path_(std::move(output_path)) {
-  const std::string path = std::string(ASSENT_BIN_DIR) + "/" + name;
+  const std::string path = name.find('/') == std::string::npos ? std::string(ASSENT_BIN_DIR) + "/" + name : name;
   std::vector<char*> argv = {name.data()};
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

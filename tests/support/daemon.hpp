@@ -30,7 +30,7 @@ class TempFolder {
 /// One of this build's programs, run as a child process with its output in a file. Killed when its owner goes.
 class Program {
  public:
-  /// `environment` comes on top of this program's own.
+  /// `name` with a slash is the path of any other program. `environment` comes on top of this program's own.
   Program(std::string name, std::vector<std::string> arguments, std::string output_path,
           const std::map<std::string, std::string>& environment = {});
   ~Program();
@@ -104,6 +104,7 @@ class Daemon {
   std::string log_folder() const { return folder_.path() + "/log"; }
   std::string config_path() const { return folder_.path() + "/assentd.json"; }
   Options& options() { return options_; }
+  const Options& options() const { return options_; }
 
  private:
   std::string ready_path() const { return folder_.path() + "/ready"; }

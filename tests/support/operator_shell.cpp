@@ -29,15 +29,16 @@ void write_file(const std::string& path, const std::string& text) {
 }  // namespace
 
 OperatorShell::OperatorShell() {
-  write_file(path("ask"), "cd '" + folder_.path() +
-                              "' && touch \"$1.asked\"\n"
-                              "until [ -e \"$1.done\" ]; do sleep 0.05; done\n"
-                              "cat \"$1.done\"; code=$(cat \"$1.code\"); rm \"$1.done\"\n"
-                              "exit $code\n");
+  write_file(path("ask"),
+             "cd '" + folder_.path() +
+                 "' && name=$1 && shift && echo \"$*\" >\"$name.new\" && mv \"$name.new\" \"$name.asked\"\n"
+                 "until [ -e \"$name.done\" ]; do sleep 0.05; done\n"
+                 "cat \"$name.done\"; code=$(cat \"$name.code\"); rm \"$name.done\"\n"
+                 "exit $code\n");
   set("PATH", std::string(ASSENT_BIN_DIR) + ":" + std::getenv("PATH"));
 }
 
-void OperatorShell::set_act(const std::string& name, std::function<Act()> act) {
+void OperatorShell::set_act(const std::string& name, std::function<Act(const std::string& words)> act) {
   set(name, "bash " + path("ask") + " " + name);
   acts_[name] = std::move(act);
 }
@@ -63,8 +64,12 @@ std::string OperatorShell::run(const std::string& commands) {
 
 void OperatorShell::serve_acts() {
   for (const auto& [name, act] : acts_) {
-    if (!std::filesystem::remove(path(name + ".asked"))) continue;
-    const auto [code, output] = act();
+    const auto asked = path(name + ".asked");
+    if (!std::filesystem::exists(asked)) continue;
+    auto words = read_file(asked);
+    words.pop_back();
+    std::filesystem::remove(asked);
+    const auto [code, output] = act(words);
     write_file(path(name + ".code"), std::to_string(code));
     write_file(path(name + ".done"), output);
   }

@@ -22,8 +22,9 @@ class OperatorShell {
 
   /// `$name` is this value from now on; exported, so that programs see it as well.
   void set(const std::string& name, const std::string& value) { variables_[name] = value; }
-  /// `$name` is a command that has this done, in the thread that runs the commands, and ends as it did.
-  void set_act(const std::string& name, std::function<Act()> act);
+  /// `$name` is a command that has this done, with the words behind it, in the thread that runs the commands, and ends
+  /// as it did.
+  void set_act(const std::string& name, std::function<Act(const std::string& words)> act);
   /// Options with which `mysql` connects to a server as its administrator.
   std::string client_options(const Server& server) const;
 
@@ -36,7 +37,7 @@ class OperatorShell {
 
   TempFolder folder_;
   std::map<std::string, std::string> variables_;
-  std::map<std::string, std::function<Act()>> acts_;
+  std::map<std::string, std::function<Act(const std::string&)>> acts_;
 };
 
 }  // namespace assent::testing

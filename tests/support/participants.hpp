@@ -7,9 +7,11 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/random.hpp"
 #include "participant/participant.hpp"
 #include "ports/participant.hpp"
 #include "support/daemon.hpp"
@@ -20,6 +22,23 @@ namespace assent::testing {
 /// How long a test waits for anything at all.
 inline constexpr std::chrono::seconds kPatience{30};
 
+/// Where tests' logs lie, unless they say otherwise.
+inline constexpr std::uint64_t kPlace = 7;
+
+/// This process, with a log in which it is the only one so far.
+inline ports::Claimant claimant_of(std::uint64_t log_id, std::uint32_t epoch, std::uint64_t place = kPlace) {
+  ports::Claimant claimant;
+  claimant.log.log_id = log_id;
+  claimant.log.epoch = epoch;
+  claimant.log.place = place;
+  claimant.log.own_instance = base::process_instance();
+  claimant.durable_sequence = [] { return std::uint64_t{1}; };
+  claimant.held = [](std::chrono::milliseconds) {};
+  claimant.refused = [](const std::string&) {};
+  claimant.displaced = [](const std::string&) {};
+  return claimant;
+}
+
 /// A participant as the coordinator uses it, with its calls made blocking.
 class BlockingParticipant {
  public:
@@ -29,8 +48,28 @@ class BlockingParticipant {
   ports::Participant& port() { return *port_; }
   const participant::Config& config() const { return config_; }
 
+  /// With a log that has what every process of an earlier epoch has written into the log of this id.
   void enrol(std::uint64_t log_id = 1, std::uint32_t epoch = 1) {
-    port_->enrol(log_id, epoch, [this] { ups_.fetch_add(1); });
+    auto claimant = claimant_of(log_id, epoch);
+    if (const auto seen = inspect(); seen && seen->owner) {
+      const auto& owner = *seen->owner;
+      if (owner.log_id == log_id && owner.epoch < epoch) {
+        claimant.log.starts[owner.instance] = {owner.epoch, owner.sequence.value_or(0)};
+      }
+    }
+    enrol(std::move(claimant));
+  }
+  void enrol(ports::Claimant claimant) {
+    claimant.displaced = [this](const std::string& why) {
+      const std::lock_guard lock(displaced_mutex_);
+      displaced_ = why;
+    };
+    port_->enrol(std::move(claimant), std::nullopt, [this] { ups_.fetch_add(1); });
+  }
+  /// What it was displaced by; empty: nothing.
+  std::string displaced() const {
+    const std::lock_guard lock(displaced_mutex_);
+    return displaced_;
   }
   int ups() const { return ups_.load(); }
 
@@ -90,6 +129,8 @@ class BlockingParticipant {
   }
 
   std::atomic<int> ups_{0};
+  mutable std::mutex displaced_mutex_;
+  std::string displaced_;
   base::EventLoop loop_;
   std::unique_ptr<ports::Participant> port_;
   participant::Config config_;

@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 namespace assent::testing {
 namespace {
@@ -65,6 +66,15 @@ Proxy::~Proxy() {
   }
 }
 
+void Proxy::shut() {
+  shut_ = true;
+  const std::lock_guard lock(mutex_);
+  for (const auto& link : links_) {
+    ::shutdown(link->client, SHUT_RDWR);
+    ::shutdown(link->server, SHUT_RDWR);
+  }
+}
+
 void Proxy::cut_answer_to(const std::string& text) {
   const std::lock_guard lock(mutex_);
   watched_ = text;
@@ -79,6 +89,13 @@ void Proxy::cut_before(const std::string& text) {
   cut_ = false;
 }
 
+void Proxy::act_before(const std::string& text, std::function<void()> act) {
+  const std::lock_guard lock(mutex_);
+  watched_ = text;
+  watched_fate_ = Fate::pass;
+  act_ = std::move(act);
+}
+
 bool Proxy::wait_cut() {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, std::chrono::seconds(20), [this] { return cut_; });
@@ -88,6 +105,7 @@ Proxy::Fate Proxy::fate_of(const std::string& bytes) {
   const std::lock_guard lock(mutex_);
   if (watched_.empty() || bytes.find(watched_) == std::string::npos) return Fate::pass;
   watched_.clear();
+  if (const auto act = std::exchange(act_, nullptr)) act();
   return watched_fate_;
 }
 
@@ -95,6 +113,10 @@ void Proxy::accept_loop() {
   while (!stopping_) {
     const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
+    if (shut_) {
+      ::close(client);
+      continue;
+    }
     auto link = std::make_unique<Link>();
     link->client = client;
     link->server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -109,7 +131,10 @@ void Proxy::accept_loop() {
     ::setsockopt(link->server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     auto* const raw = link.get();
     link->thread = std::thread([this, raw] { serve(*raw); });
+    const std::lock_guard lock(mutex_);
     links_.push_back(std::move(link));
+    // It may have been shut in between.
+    if (shut_) ::shutdown(raw->client, SHUT_RDWR);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,11 @@ class Proxy {
   void cut_answer_to(const std::string& text);
   /// The next command that contains `text` is lost, and its connection is cut.
   void cut_before(const std::string& text);
+  /// Before the next command that contains `text` is passed on, `act` runs.
+  void act_before(const std::string& text, std::function<void()> act);
+  /// Cuts every connection and takes no more, as a server does that cannot be reached; until open().
+  void shut();
+  void open() { shut_ = false; }
   /// Waits until the cut has happened.
   bool wait_cut();
 
@@ -48,12 +54,14 @@ class Proxy {
   std::uint16_t port_ = 0;
   std::atomic<std::uint64_t> commands_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> shut_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string watched_;
   Fate watched_fate_ = Fate::pass;
+  std::function<void()> act_;
   bool cut_ = false;
-  std::vector<std::unique_ptr<Link>> links_;
+  std::vector<std::unique_ptr<Link>> links_;  ///< Guarded by mutex_ while it accepts.
   std::thread acceptor_;
 };
 

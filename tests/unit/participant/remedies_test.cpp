@@ -38,7 +38,7 @@ TEST(Remedies, AnUnderscoreInASchemaGrantsThatSchemaAlone) {
             "GRANT SELECT, INSERT, UPDATE, DELETE ON `own\\_rows`.* TO 'a'@'%'");
   config.schema = "assent";
   EXPECT_EQ(grant_on_schema(config, "'a'@'%'", OnSchema::create_and_use),
-            "GRANT CREATE, SELECT, INSERT, UPDATE, DELETE ON assent.* TO 'a'@'%'");
+            "GRANT CREATE, ALTER, SELECT, INSERT, UPDATE, DELETE ON assent.* TO 'a'@'%'");
 }
 
 TEST(Remedies, GrantsAreThoseOfTheKindOfServer) {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "participant/schema.hpp"
+#include "participant/tables.hpp"
 
 namespace assent::participant {
 namespace {

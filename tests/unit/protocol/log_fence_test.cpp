@@ -255,6 +255,30 @@ TEST(LogFence, ARefusalSaysAtWhichParticipantWhoItIsAndWhatToDo) {
   EXPECT_GT(refusals, 0U);
 }
 
+FenceSight seen(FenceWatch& watch, const std::string& renewal, milliseconds now) {
+  return watch.saw(FenceOwner{.instance = kOther, .sequence = 10}, renewal, 0, now);
+}
+
+TEST(LogFence, AWatchCountsForHowLongARowStaysTheSame) {
+  FenceWatch watch;
+  EXPECT_EQ(seen(watch, "a", milliseconds{100}).watched, milliseconds{0});
+  EXPECT_FALSE(seen(watch, "a", milliseconds{100}).renewed);
+  EXPECT_EQ(seen(watch, "a", milliseconds{2'100}).watched, milliseconds{2'000});
+  const auto renewed = seen(watch, "b", milliseconds{3'000});
+  EXPECT_TRUE(renewed.renewed);
+  EXPECT_EQ(renewed.watched, milliseconds{0});
+}
+
+TEST(LogFence, AWatchTakesOneThatGaveASignOfLifeForAliveUntilItWasSilentForLongEnough) {
+  FenceWatch watch;
+  seen(watch, "a", milliseconds{0});
+  seen(watch, "b", milliseconds{1'000});
+  EXPECT_TRUE(seen(watch, "b", milliseconds{1'000} + kOwnerSilence - milliseconds{1}).renewed);
+  const auto dead = seen(watch, "b", milliseconds{1'000} + kOwnerSilence);
+  EXPECT_FALSE(dead.renewed);
+  EXPECT_EQ(dead.watched, kOwnerSilence);
+}
+
 TEST(LogFence, WhereParticipantsDifferTheOneThatMayLiveCounts) {
   EXPECT_EQ(std::max({FenceRuling::start, FenceRuling::refuse_foreign}), FenceRuling::refuse_foreign);
   EXPECT_EQ(std::max({FenceRuling::watch, FenceRuling::refuse_foreign}), FenceRuling::watch);

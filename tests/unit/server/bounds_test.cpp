@@ -128,8 +128,8 @@ TEST_F(ServerTest, OptionsThatContradictEachOtherAreRefused) {
        {Options{.connections_max = 0}, Options{.requests_in_flight_per_connection_max = 0},
         Options{.frame_bytes_max = 0}, Options{.frame_bytes_max = wire::kFrameBytesCeiling + 1},
         Options{.answer_bytes_max = 2, .unread_answer_bytes_max = 1}}) {
-    Server wrong(loop, options, service.service());
-    const auto started = wrong.start();
+    Server wrong(loop, options);
+    const auto started = wrong.bind();
     ASSERT_FALSE(started.ok());
     EXPECT_EQ(started.error().code, Errc::invalid_argument);
   }

@@ -249,10 +249,11 @@ inline std::size_t resident_kib() {
 class ServerTest : public testing::Test {
  protected:
   void serve(Options options = {}) {
-    server.emplace(loop, std::move(options), service.service());
-    const auto listening = server->start();
-    ASSERT_TRUE(listening.ok()) << listening.error().what;
-    port = *listening;
+    server.emplace(loop, std::move(options));
+    const auto bound = server->bind();
+    ASSERT_TRUE(bound.ok()) << bound.error().what;
+    port = *bound;
+    server->serve(service.service());
   }
   std::uint64_t counter(const std::string& name) { return server->counters().at(name); }
   Socket connect() { return Socket(port); }

@@ -177,8 +177,8 @@ TEST_F(ServerTest, StopAcceptingKeepsTheConnectionsThatAreThere) {
 
 TEST_F(ServerTest, ATakenPortIsAClearError) {
   serve();
-  Server second(loop, {.port = port}, service.service());
-  const auto started = second.start();
+  Server second(loop, {.port = port});
+  const auto started = second.bind();
   ASSERT_FALSE(started.ok());
   EXPECT_EQ(started.error().code, Errc::unavailable);
   EXPECT_NE(started.error().what.find(std::to_string(port)), std::string::npos);
