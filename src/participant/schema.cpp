@@ -11,7 +11,8 @@
 namespace assent::participant {
 namespace {
 
-constexpr std::array kTables = {"proof", "coordinator", "session", "server", "acceptor", "pulse", "heuristic"};
+constexpr std::array kTables = {"proof",    "coordinator", "session", "server",
+                                "acceptor", "pulse",       "purged",  "heuristic"};
 constexpr int kClaimAttempts = 3;
 
 std::string table(const Config& config, const char* name) {
@@ -54,6 +55,10 @@ std::vector<std::string> creation(const Config& config) {
           " (coordinator VARCHAR(16) NOT NULL PRIMARY KEY,"
           " seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), closed_below VARBINARY(64) NOT NULL,"
           " proofs_kept TINYINT NULL" +
+          tail,
+      "CREATE TABLE IF NOT EXISTS " + table(config, "purged") +
+          " (coordinator VARCHAR(16) NOT NULL, epoch INT UNSIGNED NOT NULL, below VARBINARY(64) NOT NULL,"
+          " PRIMARY KEY (coordinator, epoch)" +
           tail,
       "CREATE TABLE IF NOT EXISTS " + table(config, "heuristic") +
           " (gtrid VARBINARY(64) NOT NULL PRIMARY KEY, value ENUM('commit','rollback') NOT NULL,"
