@@ -11,7 +11,7 @@ namespace assent::app {
 
 /// One thing that an operator has the tool do.
 struct AuditedAct {
-  std::string act;  ///< "commit", "roll_back", "choose_commit", "choose_rollback", "acknowledge".
+  std::string act;  ///< "commit", "roll_back", "choose_commit", "choose_rollback", "acknowledge", "hazard".
   std::string gtrid;
   std::uint16_t branch = 0;  ///< From 1; 0: all of them.
   std::string participant;
@@ -24,7 +24,7 @@ class Audit {
  public:
   explicit Audit(std::string path) : path_(std::move(path)) {}
 
-  /// All of them, made durable at once. `state` is "begun", or what came of it: "done", "not_done", "refused".
+  /// All of them, made durable at once. `state` is "begun", or what came of it: "done", "not_done", "refused"; of a hazard, "found".
   Status write(const std::vector<AuditedAct>& acts, const std::string& state) const;
 
   /// What a running coordinator is asked for, and does by itself: as "asked", by whoever asked.

@@ -137,7 +137,9 @@ std::span<const CtlCommand> hazard_commands() noexcept {
       {"hazards", "", 0, 0, "branches that came to the opposite of what was decided",
        R"help(Lists the hazards that nobody has acknowledged: a branch that was decided for commit and is gone without its proof row
 (rolled back by hand, say), or one that was to be rolled back and was committed. The other branches have come to what was
-decided, so the databases disagree until somebody repairs them. Hazards are kept in the log until they are acknowledged.
+decided, so the databases disagree until somebody repairs them; where nothing was decided, they wait for `assentctl
+resolve`, or for the acknowledgement, which has them rolled back. Hazards and their rows are kept until they are
+acknowledged.
 
 Exit codes: 0 none is open, 2 one is (for monitoring), 65 the log is damaged or not there, 69 the coordinator is not
 there or, with --config, runs.

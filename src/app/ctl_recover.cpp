@@ -14,7 +14,7 @@
 #include "app/survey_text.hpp"
 #include "app/text.hpp"
 #include "base/log.hpp"
-#include "coordinator/recoverer.hpp"
+#include "coordinator/knowledge.hpp"
 #include "protocol/xid.hpp"
 #include "wal/log.hpp"
 
@@ -71,12 +71,12 @@ std::string next_steps(const CtlCall& call, const Survey& survey, const Seen& se
             shell_quoted(call.text("config")) + "\n";
   }
   for (const auto& [gtrid, one] : seen.transactions) {
-    if (one.ruling != protocol::Ruling::undecidable || !one.is_in_doubt()) continue;
+    if (one.ruled.ruling != protocol::Ruling::undecidable || !one.is_in_doubt()) continue;
     if (!one.without_log && !call.has("log-lost")) {
       text += "next: if the log that knew is gone for good: " + again(call, " --log-lost") + "\n";
       return text;
     }
-    if (one.ground == protocol::Ground::all_prepared) {
+    if (one.ruled.ground == protocol::Ground::all_prepared) {
       text += "next: find out what became of it, then choose: assentctl resolve " + gtrid +
               " --commit|--rollback --reason TEXT --config " + shell_quoted(call.text("config")) + "\n";
       return text;
@@ -333,9 +333,14 @@ says of every branch what will become of it, and why. A running coordinator is a
   will roll back       nothing has decided its transaction (presumed abort), or a rollback was
   committed            it has, as its proof row says
   rolled back          it has, or was never prepared
-  HAZARD               somebody settled it the other way, by hand for instance
-  UNDECIDABLE          nobody can know, or not while something cannot be reached
-  foreign, other coordinator's    not this coordinator's: never touched
+  HAZARD               somebody settled it the other way, by hand for instance, or no decision covers what it shows
+  UNDECIDABLE          nobody can know, not while something cannot be reached, or not before an operator has spoken
+  foreign, other coordinator's    not this coordinator's: never touched. So is one that is named as ours, where no row
+                       of Assent's stands for it: somebody else has made it, and a DBA may end it (see the runbook)
+
+No branch of an earlier run is rolled back before the rows of all participants of its transaction were read: one that
+cannot be reached may show a commit. A proof row for which the log has no decision is a hazard, and its siblings stay as
+they are until `assentctl resolve` commits them or `hazards acknowledge` has them rolled back.
 
 Only looks, unless --apply is given: then everything with a certain verdict is settled. That can be run again at any
 time, by several at once too; participants that cannot be reached are gone past and listed. Every act is written to the
@@ -345,7 +350,7 @@ With --log-lost the log is taken for gone. What is in three phases is finished b
 row of any branch means commit; a branch that is neither prepared nor proven is fenced off and means rollback; where
 all are prepared and none is proven nobody can know, and only `assentctl resolve` settles it.
 
-Exit codes: 0 nothing is in doubt, 2 something is, or a hazard was seen, 65 the log is damaged or not there, 69 a
+Exit codes: 0 nothing is in doubt, 2 something is left in doubt, or a hazard was seen, with --apply too, 65 the log is damaged or not there, 69 a
 database cannot be reached, or the coordinator runs, 73 the audit file cannot be written, 78 the configuration is wrong.
 
 Examples:

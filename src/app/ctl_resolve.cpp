@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "app/ctl.hpp"
 #include "app/databases.hpp"
+#include "app/engine.hpp"
 #include "app/exit_codes.hpp"
 #include "app/json_text.hpp"
 #include "app/output.hpp"
@@ -10,7 +12,7 @@
 #include "app/survey_text.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
-#include "coordinator/recoverer.hpp"
+#include "coordinator/knowledge.hpp"
 #include "ports/asked.hpp"
 #include "protocol/xid.hpp"
 #include "wal/log.hpp"
@@ -28,6 +30,7 @@ using protocol::Value;
 
 constexpr std::size_t kReasonBytesMax = 1000;
 constexpr std::uint32_t kPatienceMs = 30'000;
+constexpr std::chrono::milliseconds kLookEvery{250};
 
 Error refused(std::string what) {
   return {Errc::conflict, std::move(what), false};
@@ -41,23 +44,35 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
   if (one.protocol == Protocol::three_phase) {
     return refused("it is in three phases: its acceptors decide, nobody else. Run: " + recover + " --log-lost --apply");
   }
-  if (!one.without_log) {
-    const char* what = one.ruling == protocol::Ruling::commit ? "commit" : "rollback";
-    return refused(one.ruling == protocol::Ruling::undecidable
+  if (one.ruled.ground == Ground::contradicted) return std::nullopt;
+  // Of an earlier epoch, whoever cannot be read may show a commit: an operator who knows better says so.
+  const bool awaits_others = !one.without_log && one.ruled.ground == Ground::not_all_seen;
+  if (awaits_others && commits) {
+    return refused(
+        "the log has no decision for it, and no branch of it is known to have committed: only rollback can "
+        "be chosen");
+  }
+  if (!one.without_log && one.ruled.ground == Ground::chosen) {
+    if ((one.ruled.ruling == protocol::Ruling::commit) == commits) return std::nullopt;
+    return refused("the opposite was " + one.why);
+  }
+  if (!one.without_log && !awaits_others) {
+    const char* what = one.ruled.ruling == protocol::Ruling::commit ? "commit" : "rollback";
+    return refused(one.ruled.ruling == protocol::Ruling::undecidable
                        ? one.why
                        : std::string("the log says ") + what + " (" + one.why + "). Run: " + recover + " --apply");
   }
   if (!one.is_in_doubt()) return refused("no branch of it is prepared where it could be looked for");
-  switch (*one.ground) {
+  switch (one.ruled.ground) {
     case Ground::proven:
     case Ground::missing:
-      return refused((*one.ground == Ground::proven ? "commit is certain: " : "rollback is certain: ") + one.why +
+      return refused((one.ruled.ground == Ground::proven ? "commit is certain: " : "rollback is certain: ") + one.why +
                      ". Run: " + recover + " --log-lost --apply");
     case Ground::chosen:
-      if ((one.ruling == protocol::Ruling::commit) == commits) return std::nullopt;
+      if ((one.ruled.ruling == protocol::Ruling::commit) == commits) return std::nullopt;
       return refused("the opposite was " + one.why);
     case Ground::all_prepared: return std::nullopt;
-    case Ground::not_all_seen: break;
+    default: break;
   }
   if (one.choices.size() > 1) return refused(one.why);
   if (one.members.participants.empty()) {
@@ -67,6 +82,7 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
   }
   for (const auto& branch : one.branches) {
     if (branch.sight == Sight::held) return refused(branch.participant + ": " + branch.reason);
+    if (one.voiceless.contains(branch.participant)) return refused(branch.participant + ": " + branch.reason);
     if (branch.sight == Sight::unreachable && !without.contains(branch.participant)) {
       const auto voiceless = one.voiceless.find(branch.participant);
       return refused((voiceless == one.voiceless.end() ? "'" + branch.participant + "' was not reached"
@@ -99,6 +115,35 @@ std::optional<Error> record(const Databases& databases, const Seen& seen, const 
   return std::nullopt;
 }
 
+// With its log a coordinator does what was chosen: one that runs by itself, and for one that is stopped this does, as a
+// start would.
+Result<Survey> settle_with_log(const Config& config, const Databases& databases, LostLog& lost,
+                               const std::string& gtrid, const Audit& audit, const RecoveryBounds& bounds) {
+  const auto log = read_log_of_stopped(config);
+  if (log.ok()) {
+    auto own = config;
+    for (const auto& problem : read_passwords(own)) complain(kCtlName, problem);
+    const coordinator::LogKnowledge knowledge(*log);
+    auto settled = recover_with_log(own, databases, lost.surveyor().look(&knowledge), audit, bounds);
+    if (!settled.ok()) return std::move(settled).error();
+  }
+  const auto patience = bounds.patience;
+  const auto until = base::SteadyClock::now() + patience;
+  for (;;) {
+    auto seen = lost.look();
+    std::erase_if(seen.transactions, [&](const auto& one) { return one.first != gtrid; });
+    seen.others.clear();
+    seen.hazards.clear();
+    const bool is_left = std::any_of(seen.transactions.begin(), seen.transactions.end(),
+                                     [](const auto& one) { return one.second.is_in_doubt(); });
+    const bool runs = wal::running_owner(config.log.directory, wal::posix_disk()).has_value();
+    if (!is_left || !runs || base::SteadyClock::now() >= until) {
+      return lost.surveyor().survey(seen, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
+    }
+    std::this_thread::sleep_for(kLookEvery);
+  }
+}
+
 // Where there is a log, and nobody runs on it.
 void note_in_log(const Config& config, const AuditedAct& act) {
   auto opened = wal::open_for_tool(config.log, wal::posix_disk());
@@ -119,6 +164,11 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
     auto read = log_after_the_loss(config);
     if (!read.ok()) return ctl_failed(call, read.error(), kExitBadInput);
     log = std::move(*read);
+  }
+  const bool runs = log && wal::running_owner(config.log.directory, wal::posix_disk());
+  if (runs && protocol::parse_gtrid(gtrid)->epoch >= log->epoch) {
+    return ctl_failed(call, {Errc::conflict, gtrid + ": its coordinator runs it, and settles it by itself", false},
+                      kExitNotSettled);
   }
   Databases databases;
   if (auto opened = databases.open(config, id); !opened.ok()) return ctl_failed(call, opened.error(), kExitBadConfig);
@@ -147,6 +197,28 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
     return ctl_failed(call, {error->code, gtrid + ": " + error->what + where, error->retryable}, kExitNotSettled);
   }
   note_in_log(config, act);
+  if (!found->second.without_log) {
+    const RecoveryBounds bounds{std::chrono::milliseconds(call.number("timeout-ms")), [] { return false; },
+                                [](std::size_t, std::size_t) {}};
+    auto survey = settle_with_log(config, databases, lost, gtrid, audit, bounds);
+    if (!survey.ok()) return ctl_failed(call, survey.error(), kExitUnavailable);
+    const bool in_doubt = std::any_of(survey->branches.begin(), survey->branches.end(), [](const auto& branch) {
+      return branch.verdict == Verdict::will_commit || branch.verdict == Verdict::will_roll_back ||
+             branch.verdict == Verdict::undecidable;
+    });
+    if (auto written = audit.write({act}, in_doubt ? "not_done" : "done"); !written.ok()) {
+      complain(kCtlName, written.error().what);
+    }
+    const int code = in_doubt ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;
+    if (call.json) return print(json_of(*survey) + '\n', code);
+    const auto next =
+        in_doubt ? "your choice is recorded; what is left is settled by: assentctl recover --config " +
+                       shell_quoted(call.text("config")) + " --apply\n"
+                 : gtrid + ": " + (value == Value::commit ? "committed" : "rolled back") +
+                       ", by your choice; it is recorded in " + audit.path() +
+                       (value == Value::commit ? "" : "; its hazards stay open until they are acknowledged") + '\n';
+    return print(survey_text(*survey) + next, code);
+  }
   const auto only_this = [&](Seen all) {
     std::erase_if(all.transactions, [&](const auto& one) { return one.first != gtrid; });
     all.others.clear();
@@ -223,7 +295,10 @@ std::span<const CtlCommand> choice_commands() noexcept {
   static constexpr CtlCommand kCommands[] = {
       {"resolve", "GTRID", 1, 1, "your choice for a transaction whose outcome cannot be known",
        R"help(Settles one transaction in two phases by your own choice: for when its log is lost, every branch is prepared, and no
-proof row tells. Find out first what the application, its clients or its books say.
+proof row tells; or when the log has no decision, and a proof row shows that a branch has committed (a hazard): then
+--commit commits the rest and closes the hazard, --rollback rolls it back. Where a participant that may hold such a row is gone for good,
+--rollback --without NAME. Find out first what the application, its clients or its books say. With its log, a running
+coordinator does what you chose within its next sweep; for a stopped one this is done at once, as at its start.
 
 Refused when anything knows better: a decision in the log, a proof row, a branch that was never prepared, an earlier
 choice to the contrary, the acceptors of a transaction in three phases. Your choice is recorded as heuristic at every

@@ -118,7 +118,10 @@ Result<std::uint16_t> start(const Config& config, bool log_lost, Parts& parts) {
       databases.push_back(parts.adopted.back().get());
     }
     parts.adopters.push_back(std::make_unique<coordinator::Adopter>(id, config.adopt_after, std::move(databases)));
-    parts.adopters.back()->start();
+    auto* adopter = parts.adopters.back().get();
+    parts.engine.coordinator->show(
+        {.hazards = [adopter] { return adopter->hazards(); }, .in_doubt = [adopter] { return adopter->in_doubt(); }});
+    adopter->start();
   }
   parts.server->serve(server::service_of(*parts.engine.coordinator));
   return port;

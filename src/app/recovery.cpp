@@ -5,7 +5,8 @@
 #include <thread>
 
 #include "app/engine.hpp"
-#include "coordinator/recoverer.hpp"
+#include "coordinator/live_transaction.hpp"
+#include "coordinator/resolver.hpp"
 #include "ports/asked.hpp"
 #include "wal/log.hpp"
 
@@ -13,6 +14,7 @@ namespace assent::app {
 namespace {
 
 using coordinator::Seen;
+using coordinator::SeenTransaction;
 using ports::asked;
 using std::chrono::milliseconds;
 
@@ -93,21 +95,48 @@ class Progress {
   base::SteadyTime next_ = base::SteadyClock::now() + kProgressEvery;
 };
 
-// Whether the coordinator has come to the end of what it can do: nobody is still to be reached for the first time, and
-// whatever is in doubt is so at a participant that is not there.
-bool is_at_rest(const coordinator::Coordinator& coordinator) {
+/// Whether the coordinator has come to the end of what it can do.
+class Rest {
+ public:
+  explicit Rest(const coordinator::Coordinator& coordinator) : coordinator_(coordinator) {}
+
+  // Nobody is still to be reached for the first time, whatever is alive and in doubt is so at a participant that is not
+  // there, and since that is so everything was looked at twice.
+  bool is_here() {
+    const auto sweeps = coordinator_.info().counters.at("full_sweeps");
+    if (!is_quiet()) quiet_since_ = sweeps;
+    return sweeps >= quiet_since_ + 2;
+  }
+
+ private:
+  bool is_quiet() const;
+
+  const coordinator::Coordinator& coordinator_;
+  std::uint64_t quiet_since_ = 0;  ///< In full sweeps.
+};
+
+bool Rest::is_quiet() const {
   std::set<std::string> up;
-  for (const auto& info : coordinator.participants()) {
+  for (const auto& info : coordinator_.participants()) {
     if (info.state == ParticipantInfo::State::connecting) return false;
     if (info.state == ParticipantInfo::State::up) up.insert(info.name);
   }
-  for (const auto& status : coordinator.list(std::numeric_limits<std::size_t>::max())) {
+  std::set<std::string> left;
+  for (const auto& status : coordinator_.left_behind()) left.insert(status.gtrid);
+  for (const auto& status : coordinator_.list(std::numeric_limits<std::size_t>::max())) {
+    if (left.contains(status.gtrid)) continue;
     if (!status.outcome) return false;
     for (const auto& branch : status.branches) {
       if (branch.state == BranchState::in_doubt && up.contains(branch.participant)) return false;
     }
   }
   return true;
+}
+
+std::vector<AuditedAct> hazards_of(const std::vector<Hazard>& hazards) {
+  std::vector<AuditedAct> acts;
+  for (const auto& one : hazards) acts.push_back({"hazard", one.gtrid, one.branch, one.participant, one.reason});
+  return acts;
 }
 
 Seen only_without_log(Seen seen) {
@@ -196,6 +225,8 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
   if (auto written = audit.write(acts, "begun"); !written.ok()) return std::move(written).error();
   Config own = config;
   own.log.allow_create = false;
+  // Somebody waits for it.
+  own.coordinator.sweep_period = kLookEvery;
   Engine engine;
   auto started = engine.look(own);
   if (started.ok()) started = engine.start(own);
@@ -208,18 +239,11 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
     engine.log->append(
         ports::OperatorAct{act.act, act.gtrid, act.branch, operator_name(), act.why, base::wall_clock_ms()});
   }
-  // What somebody has committed by hand, of a transaction that is rolled back, nobody will meet again.
-  for (const auto& [gtrid, one] : seen.transactions) {
-    for (const auto& branch : one.branches) {
-      if (branch.verdict != Verdict::hazard || one.decision) continue;
-      engine.log->append(ports::HazardFound{gtrid, branch.number, "at '" + branch.participant + "': " + branch.reason,
-                                            base::wall_clock_ms()});
-    }
-  }
   const auto wanted = xids_to_settle(seen);
   const auto until = base::SteadyClock::now() + bounds.patience;
   Progress progress(bounds, wanted.size());
   auto left = still_listed(databases, wanted);
+  Rest rest(*engine.coordinator);
   while (!bounds.interrupted() && base::SteadyClock::now() < until) {
     std::set<std::string> away;
     for (const auto& info : engine.coordinator->participants()) {
@@ -228,7 +252,7 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
     const bool all_that_can = std::all_of(left.begin(), left.end(), [&](const auto& xid) {
       return away.contains(protocol::parse_bqual(xid.bqual)->participant);
     });
-    if (all_that_can && is_at_rest(*engine.coordinator)) break;
+    if (rest.is_here() && all_that_can) break;
     progress.note(left.size());
     std::this_thread::sleep_for(kLookEvery);
     left = still_listed(databases, wanted);
@@ -266,16 +290,25 @@ Result<std::vector<SurveyBranch>> recover_without_log(const Config& config, cons
                                                       const RecoveryBounds& bounds) {
   Databases databases;
   if (auto opened = databases.open(config, coordinator_id); !opened.ok()) return std::move(opened).error();
-  coordinator::Recoverer recoverer(databases.all());
-  // Before the recoverer goes, whatever it waits for must have been answered.
-  const std::unique_ptr<Databases, void (*)(Databases*)> closing(&databases, [](Databases* all) { all->close(); });
+  const auto house = coordinator::make_house_without_log(databases.all());
+  const auto resolver =
+      std::make_shared<coordinator::Resolver>(coordinator::Resolver::Means{.participants = databases.all(),
+                                                                           .house = house,
+                                                                           .knowledge = nullptr,
+                                                                           .in_anothers_place = true,
+                                                                           .interrupted = bounds.interrupted});
+  // Before the resolver goes, whatever it waits for must have been answered.
+  const std::unique_ptr<Databases, std::function<void(Databases*)>> closing(&databases, [&](Databases* all) {
+    all->close();
+    house->registry.clear();
+  });
   const auto until = base::SteadyClock::now() + bounds.patience;
   std::set<protocol::Xid> begun;
   std::set<protocol::Xid> wanted;
   std::vector<AuditedAct> acts;
   auto left = only_without_log(look());
   Progress progress(bounds, count_to_settle(left, true));
-  const auto is_left = [&] { return count_to_settle(left, true) > 0 || !recoverer.unproven().empty(); };
+  const auto is_left = [&] { return count_to_settle(left, true) > 0 || !resolver->unproven().empty(); };
   while (is_left() && !bounds.interrupted() && base::SteadyClock::now() < until) {
     // What was met before stands there already.
     std::vector<AuditedAct> fresh;
@@ -287,20 +320,18 @@ Result<std::vector<SurveyBranch>> recover_without_log(const Config& config, cons
     acts.insert(acts.end(), fresh.begin(), fresh.end());
     const auto xids = xids_to_settle(left);
     wanted.insert(xids.begin(), xids.end());
-    recoverer.take_up(left);
-    recoverer.settle_two_phase(left, bounds.interrupted);
+    resolver->settle(left);
     const auto next_look = base::SteadyClock::now() + kLookEvery;
-    while (recoverer.live() > 0 && !bounds.interrupted() && base::SteadyClock::now() < next_look) {
-      recoverer.tick(base::SteadyClock::now());
+    while (house->registry.live() > 0 && !bounds.interrupted() && base::SteadyClock::now() < next_look) {
+      for (const auto& live : house->registry.all()) live->tick(base::SteadyClock::now());
       std::this_thread::sleep_for(kTick);
     }
-    recoverer.finish_closed(left);
     left = only_without_log(look());
     progress.note(count_to_settle(left, true));
   }
   auto not_done = still_listed(databases, wanted);
   std::vector<SurveyBranch> unproven;
-  for (const auto& [xid, one] : recoverer.unproven()) {
+  for (const auto& [xid, one] : resolver->unproven()) {
     not_done.insert(xid);
     const bool commits = one.decided == protocol::Decided::commit;
     unproven.push_back(
@@ -314,7 +345,18 @@ Result<std::vector<SurveyBranch>> recover_without_log(const Config& config, cons
          .label = {},
          .blocks = {}});
   }
+  // What came to the opposite, or is left as it was, was not done.
+  const auto note_left = [&](const SeenTransaction& one) {
+    for (const auto& branch : one.branches) {
+      const bool settled = branch.verdict == Verdict::committed || branch.verdict == Verdict::rolled_back;
+      if (branch.xid && !settled) not_done.insert(*branch.xid);
+    }
+  };
+  for (const auto& [gtrid, one] : look().transactions) note_left(one);
   if (auto written = audit_ends(audit, acts, not_done); !written.ok()) return std::move(written).error();
+  if (auto written = audit.write(hazards_of(house->hazards.all()), "found"); !written.ok()) {
+    return std::move(written).error();
+  }
   return unproven;
 }
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "coordinator/live_transaction.hpp"
+
 namespace assent::coordinator {
 namespace {
 
@@ -17,10 +19,17 @@ Adopter::Adopter(std::string coordinator_id, std::chrono::milliseconds after_sil
     : coordinator_id_(std::move(coordinator_id)),
       after_silent_(after_silent),
       participants_(std::move(participants)),
-      recoverer_(participants_) {}
+      house_(make_house_without_log(participants_)),
+      resolver_(std::make_shared<Resolver>(Resolver::Means{.participants = participants_,
+                                                           .house = house_,
+                                                           .knowledge = nullptr,
+                                                           .in_anothers_place = true,
+                                                           .only_three_phase = true,
+                                                           .interrupted = [this] { return stopping_.load(); }})) {}
 
 Adopter::~Adopter() {
   stop();
+  house_->registry.clear();
 }
 
 void Adopter::start() {
@@ -38,6 +47,13 @@ void Adopter::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::vector<TransactionStatus> Adopter::in_doubt() const {
+  std::vector<TransactionStatus> all;
+  for (const auto& live : house_->registry.all()) all.push_back(live->status());
+  std::erase_if(all, [](const auto& status) { return status.settled; });
+  return all;
+}
+
 void Adopter::watch() {
   auto next_look = base::SteadyClock::now();
   for (;;) {
@@ -45,13 +61,13 @@ void Adopter::watch() {
       look();
       next_look = base::SteadyClock::now() + kLookEvery;
     }
-    recoverer_.tick(base::SteadyClock::now());
-    if (wait(recoverer_.live() > 0 ? kTick : kLookEvery)) return;
+    for (const auto& live : house_->registry.all()) live->tick(base::SteadyClock::now());
+    if (wait(house_->registry.live() > 0 ? kTick : kLookEvery)) return;
   }
 }
 
 void Adopter::look() {
-  const auto silence = recoverer_.silence();
+  const auto silence = resolver_->surveyor().silence();
   const bool silent = silence && *silence >= after_silent_;
   if (silent != std::exchange(silent_, silent) && silence) {
     if (silent) {
@@ -62,17 +78,16 @@ void Adopter::look() {
     }
   }
   // It finishes the rest itself, and what it has settled cannot be looked up any more.
-  if (!silent) return recoverer_.let_go();
-  const auto left = recoverer_.look();
-  recoverer_.finish_closed(left);
-  for (const auto& [gtrid, why] : recoverer_.take_up(left)) {
+  if (!silent) return house_->registry.clear();
+  resolver_->settle(resolver_->surveyor().look(nullptr));
+  for (const auto& [gtrid, why] : resolver_->refused()) {
     if (complained_.insert(gtrid).second) spdlog::critical("{}: cannot be finished: {}", gtrid, why);
   }
 }
 
 bool Adopter::wait(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
-  return wake_.wait_for(lock, time, [this] { return stopping_; });
+  return wake_.wait_for(lock, time, [this] { return stopping_.load(); });
 }
 
 }  // namespace assent::coordinator

@@ -1,14 +1,16 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "coordinator/recoverer.hpp"
+#include "coordinator/resolver.hpp"
 
 namespace assent::coordinator {
 
@@ -24,6 +26,10 @@ class Adopter {
   Adopter& operator=(const Adopter&) = delete;
 
   void start();
+  /// Hazards of what it has taken up, and what of it is in doubt or one. They are kept by the rows they were seen in, and
+  /// are found there again by whoever looks next. Thread safe.
+  std::vector<Hazard> hazards() const { return house_->hazards.all(); }
+  std::vector<TransactionStatus> in_doubt() const;
   /// Stops the participants as well. Idempotent.
   void stop();
 
@@ -35,14 +41,15 @@ class Adopter {
   const std::string coordinator_id_;
   const std::chrono::milliseconds after_silent_;
   const std::vector<ports::Participant*> participants_;
-  Recoverer recoverer_;
+  const std::shared_ptr<House> house_;
+  const std::shared_ptr<Resolver> resolver_;
   // The thread's own.
   bool silent_ = false;               ///< It was when it was last looked for.
   std::set<std::string> complained_;  ///< Gtrids.
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

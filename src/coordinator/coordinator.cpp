@@ -29,8 +29,7 @@ Coordinator::Impl::Impl(Settings settings, ports::LogState recovered, ports::Dec
     : settings_(std::move(settings)),
       recovered_(std::move(recovered)),
       participants_(std::move(participants)),
-      house_(make_house(log, participants_, settings_.live_transactions_max, settings_.idempotency_keys_max)),
-      surveyor_(participants_) {
+      house_(make_house(log, participants_, settings_.live_transactions_max, settings_.idempotency_keys_max)) {
   ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
   for (const auto& name : settings_.acceptors) ASSENT_CHECK(house_->places.contains(name));
   // Whoever calls it is driven by a participant, and those end before this does.
@@ -60,9 +59,14 @@ Status Coordinator::Impl::start(const StartPlan& plan) {
 
   const auto beginning = protocol::gtrid_range_bound(settings_.coordinator_id, 0, 0);
   log_begins_ = protocol::gtrid_range_bound(settings_.coordinator_id, first_epoch_, 0);
+  epoch_begins_ = protocol::gtrid_range_bound(settings_.coordinator_id, epoch_, 0);
+  knowledge_ = std::make_shared<LiveKnowledge>(*house_, first_epoch_, epoch_);
+  resolver_ = std::make_shared<Resolver>(
+      Resolver::Means{.participants = participants_, .house = house_, .knowledge = knowledge_, .interrupted = [this] {
+                        return resolving_->is_stopping() || house_->displaced;
+                      }});
+  resolving_ = std::make_unique<ResolverThread>(*resolver_, settings_.sweep_period);
   for (auto* participant : participants_) {
-    sweepers_.push_back(
-        std::make_shared<Sweeper>(house_, settings_.coordinator_id, first_epoch_, epoch_, *participant));
     const auto purge_proofs = [&](const std::string& from, std::optional<Protocol> only) {
       return std::make_shared<Purger>(
           from,
@@ -72,7 +76,8 @@ Status Coordinator::Impl::start(const StartPlan& plan) {
           house_->proof_rows_purged);
     };
     // Older proofs belong to a log that is gone, and may be the only evidence of what it decided, in two phases.
-    proof_purgers_.push_back(purge_proofs(log_begins_, std::nullopt));
+    proof_purgers_.push_back(purge_proofs(epoch_begins_, std::nullopt));
+    past_proof_purgers_.push_back(purge_proofs(log_begins_, std::nullopt));
     old_proof_purgers_.push_back(purge_proofs(beginning, Protocol::three_phase));
     acceptor_purgers_.push_back(std::make_shared<Purger>(
         beginning,
@@ -82,7 +87,8 @@ Status Coordinator::Impl::start(const StartPlan& plan) {
         house_->acceptor_rows_purged));
   }
   if (auto enrolled = enrol(plan); !enrolled.ok()) return enrolled;
-  // Now, so that nobody sweeps before the sessions of earlier processes are ended.
+  // Now, so that nobody settles anything before the sessions of earlier processes are ended.
+  resolving_->start();
   caretaker_ = std::thread([this] { caretake(); });
   state_ = State::serving;
   spdlog::info("coordinator '{}' serves in epoch {}; {} decided transactions to finish", settings_.coordinator_id,
@@ -309,7 +315,6 @@ void Coordinator::Impl::run(Rerun one) {
 }
 
 void Coordinator::Impl::caretake() {
-  auto next_sweep = base::SteadyClock::now() + settings_.sweep_period;
   auto next_purge = base::SteadyClock::now() + kPurgePeriod;
   std::unique_lock lock(caretaker_mutex_);
   while (!caretaker_stop_) {
@@ -320,17 +325,13 @@ void Coordinator::Impl::caretake() {
     const auto now = base::SteadyClock::now();
     for (const auto* participant : came_up) {
       for (const auto& live : house_->registry.all()) live->participant_is_up(participant);
-      sweepers_[house_->places.at(participant->name()).index]->sweep();
     }
+    if (!came_up.empty()) resolving_->wake();
     for (const auto& live : house_->registry.all()) live->tick(now);
     // Another process finishes what is open.
     if (house_->displaced) {
       lock.lock();
       continue;
-    }
-    if (now >= next_sweep) {
-      for (const auto& sweeper : sweepers_) sweeper->sweep();
-      next_sweep = now + settings_.sweep_period;
     }
     if (now >= next_purge) {
       purge();
@@ -340,30 +341,31 @@ void Coordinator::Impl::caretake() {
   }
 }
 
+// Rows go when the end of their transaction is durable: in this epoch below the oldest that is alive, and of earlier
+// ones below the oldest of which something is left, once all of them were looked at. Those of open hazards stay.
 void Coordinator::Impl::purge() {
-  // Before anything of this epoch is closed it must be known that nothing an earlier one has pre-committed is left.
-  past_is_settled_ = past_is_settled_ || std::all_of(sweepers_.begin(), sweepers_.end(),
-                                                     [](const auto& sweeper) { return sweeper->past_is_settled(); });
-  std::uint32_t epoch = epoch_;
   std::uint64_t sequence = 0;
   {
     const std::lock_guard lock(numbering_mutex_);
     sequence = next_sequence_;
   }
-  if (const auto lowest = house_->registry.lowest_gtrid()) {
-    const auto parts = protocol::parse_gtrid(*lowest);
-    ASSENT_CHECK(parts.has_value());
-    if (parts->epoch < epoch || parts->sequence < sequence) {
-      epoch = parts->epoch;
-      sequence = parts->sequence;
-    }
+  const auto next = protocol::gtrid_range_bound(settings_.coordinator_id, epoch_, sequence);
+  const auto hazards = house_->hazards.gtrids();
+  const auto bound = std::min(next, house_->registry.lowest_gtrid(epoch_begins_).value_or(next));
+  for (const auto& purger : proof_purgers_) purger->purge_below(bound, hazards);
+  const auto past = resolver_->past();
+  if (!past) return;
+  const auto alive = house_->registry.lowest_gtrid("").value_or(next);
+  const auto left = std::min(alive, past->lowest_left.value_or(next));
+  for (const auto& purger : past_proof_purgers_) purger->purge_below(std::min(left, epoch_begins_), hazards);
+  auto closing = std::min({next, alive, past->lowest_left_three_phase.value_or(next)});
+  // Closing says that everything below was settled: it cannot go past one that was not.
+  for (const auto& gtrid : hazards) {
+    if (protocol::parse_gtrid(gtrid)->protocol == Protocol::three_phase) closing = std::min(closing, gtrid);
   }
-  const auto bound = protocol::gtrid_range_bound(settings_.coordinator_id, epoch, sequence);
-  for (const auto& purger : proof_purgers_) purger->purge_below(bound);
-  if (!past_is_settled_) return;
-  house_->registry.closed_below(bound);
-  for (const auto& purger : acceptor_purgers_) purger->purge_below(bound);
-  for (const auto& purger : old_proof_purgers_) purger->purge_below(std::min(bound, log_begins_));
+  house_->registry.closed_below(closing);
+  for (const auto& purger : acceptor_purgers_) purger->purge_below(closing, {});
+  for (const auto& purger : old_proof_purgers_) purger->purge_below(std::min(closing, log_begins_), hazards);
 }
 
 std::size_t Coordinator::Impl::unanswered() const {
@@ -406,8 +408,10 @@ std::size_t Coordinator::Impl::stop() {
     caretaker_wake_.notify_one();
   }
   if (caretaker_.joinable()) caretaker_.join();
+  if (resolving_) resolving_->interrupt();
   for (auto* participant : participants_) participant->stop();
-  // What operators wait for was answered by that.
+  // What operators and the resolver wait for was answered by that.
+  if (resolving_) resolving_->stop();
   chores_.stop();
   const auto left = house_->registry.live();
   state_ = State::stopped;
@@ -437,11 +441,17 @@ Result<TransactionStatus> Coordinator::status_of_key(const std::string& key) con
 std::vector<TransactionStatus> Coordinator::list(std::size_t max) const {
   return impl_->list(max);
 }
+std::vector<TransactionStatus> Coordinator::left_behind() const {
+  return impl_->left_behind();
+}
 std::vector<ParticipantInfo> Coordinator::participants() const {
   return impl_->participants();
 }
 ServerInfo Coordinator::info() const {
   return impl_->info();
+}
+void Coordinator::show(Others others) {
+  impl_->show(std::move(others));
 }
 std::vector<Hazard> Coordinator::hazards() const {
   return impl_->hazards();

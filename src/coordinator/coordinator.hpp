@@ -63,8 +63,17 @@ class Coordinator {
   Result<TransactionStatus> status_of_key(const std::string& idempotency_key) const;
   /// What is live, in doubt or a hazard; oldest first, at most `max`.
   std::vector<TransactionStatus> list(std::size_t max) const;
+  /// Those of them that nobody is at: left behind, and not settled yet, or waiting for an operator.
+  std::vector<TransactionStatus> left_behind() const;
   std::vector<ParticipantInfo> participants() const;
   ServerInfo info() const;
+
+  /// What is finished here in the place of others is shown as well.
+  struct Others {
+    std::function<std::vector<Hazard>()> hazards;
+    std::function<std::vector<TransactionStatus>()> in_doubt;
+  };
+  void show(Others others);
 
   /// The hazards that nobody has acknowledged, by gtrid and branch.
   std::vector<Hazard> hazards() const;

@@ -18,8 +18,8 @@
 #include "coordinator/house.hpp"
 #include "coordinator/live_transaction.hpp"
 #include "coordinator/purger.hpp"
-#include "coordinator/surveyor.hpp"
-#include "coordinator/sweeper.hpp"
+#include "coordinator/resolver.hpp"
+#include "coordinator/resolver_thread.hpp"
 
 namespace assent::coordinator {
 
@@ -39,9 +39,11 @@ class Coordinator::Impl {
   Result<TransactionStatus> status_of_gtrid(const std::string& gtrid) const;
   Result<TransactionStatus> status_of_key(const std::string& key) const;
   std::vector<TransactionStatus> list(std::size_t max) const;
+  std::vector<TransactionStatus> left_behind() const;
   std::vector<ParticipantInfo> participants() const;
   ServerInfo info() const;
   std::vector<Hazard> hazards() const;
+  void show(Others others);
   void acknowledge(Acknowledgement said, ports::Done<Status> done);
   void survey(SurveyQuery query, ports::Done<Result<Survey>> done);
   void recover_now(std::string who, ports::Done<Result<std::uint64_t>> done);
@@ -60,7 +62,6 @@ class Coordinator::Impl {
   void run(Rerun one);
   void keep_rollback(const std::string& key, std::uint64_t print, TransactionResult result, SubmitDone done);
   void caretake();
-  Seen look() const;
   Status audit(const std::vector<ports::OperatorAct>& acts) const;
   void purge();
   std::size_t unanswered() const;
@@ -92,12 +93,15 @@ class Coordinator::Impl {
   std::map<std::string, std::string> refused_;  ///< Where the owner row keeps this process out now, and why.
   std::optional<std::string> displaced_;
 
-  std::vector<std::shared_ptr<Sweeper>> sweepers_;  ///< By participant.
-  std::vector<std::shared_ptr<Purger>> proof_purgers_;
+  std::shared_ptr<const Knowledge> knowledge_;
+  std::shared_ptr<Resolver> resolver_;
+  std::unique_ptr<ResolverThread> resolving_;
+  std::vector<std::shared_ptr<Purger>> proof_purgers_;       ///< Of this epoch.
+  std::vector<std::shared_ptr<Purger>> past_proof_purgers_;  ///< Of earlier epochs of this log.
+  std::vector<std::shared_ptr<Purger>> old_proof_purgers_;   ///< Of three phases, from before this log.
   std::vector<std::shared_ptr<Purger>> acceptor_purgers_;
-  std::vector<std::shared_ptr<Purger>> old_proof_purgers_;  ///< Of three phases, from before this log.
-  std::string log_begins_;                                  ///< At this gtrid.
-  bool past_is_settled_ = false;                            ///< Everywhere. The caretaker's.
+  std::string log_begins_;    ///< At this gtrid.
+  std::string epoch_begins_;  ///< At this gtrid.
 
   std::mutex caretaker_mutex_;
   std::condition_variable caretaker_wake_;
@@ -105,7 +109,8 @@ class Coordinator::Impl {
   bool caretaker_stop_ = false;
   std::thread caretaker_;
 
-  const Surveyor surveyor_;
+  mutable std::mutex others_mutex_;
+  std::vector<Others> others_;
   Chores chores_;
 };
 

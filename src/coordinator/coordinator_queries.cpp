@@ -10,6 +10,7 @@ namespace assent::coordinator {
 Result<TransactionStatus> Coordinator::Impl::status_of_gtrid(const std::string& gtrid) const {
   if (const auto live = house_->registry.find(gtrid)) return live->status();
   if (auto recent = house_->registry.recent(gtrid)) return std::move(*recent);
+  if (auto left = resolver_ ? resolver_->doubts().find(gtrid) : std::nullopt) return std::move(*left);
   return Error{
       Errc::not_found,
       "no transaction '" + gtrid +
@@ -56,9 +57,25 @@ std::vector<TransactionStatus> Coordinator::Impl::list(std::size_t max) const {
     auto status = live->status();
     if (!status.settled) listing.push_back(std::move(status));
   }
+  auto left = left_behind();
+  std::move(left.begin(), left.end(), std::back_inserter(listing));
+  {
+    const std::lock_guard lock(others_mutex_);
+    for (const auto& others : others_) {
+      auto theirs = others.in_doubt();
+      std::move(theirs.begin(), theirs.end(), std::back_inserter(listing));
+    }
+  }
   std::sort(listing.begin(), listing.end(), [](const auto& a, const auto& b) { return a.gtrid < b.gtrid; });
   if (listing.size() > max) listing.resize(max);
   return listing;
+}
+
+std::vector<TransactionStatus> Coordinator::Impl::left_behind() const {
+  if (!resolver_) return {};
+  auto all = resolver_->doubts().all();
+  std::erase_if(all, [&](const auto& one) { return house_->registry.find(one.gtrid) != nullptr; });
+  return all;
 }
 
 std::vector<ParticipantInfo> Coordinator::Impl::participants() const {
@@ -93,12 +110,13 @@ ServerInfo Coordinator::Impl::info() const {
     case ports::LogCondition::poisoned: info.state = "log_poisoned"; break;
   }
   info.live = static_cast<std::uint32_t>(house_->registry.live());
-  info.hazards = static_cast<std::uint32_t>(house_->hazards.size());
+  info.hazards = static_cast<std::uint32_t>(hazards().size());
   for (const auto& live : house_->registry.all()) {
     for (const auto& branch : live->status().branches) {
       if (branch.state == BranchState::in_doubt) ++info.in_doubt;
     }
   }
+  if (resolver_) info.in_doubt += static_cast<std::uint32_t>(resolver_->doubts().in_doubt());
   info.limits = {{"live_transactions_max", settings_.live_transactions_max},
                  {"idempotency_keys_max", settings_.idempotency_keys_max},
                  {"statements_per_transaction_max", settings_.statements_per_transaction_max},
@@ -114,6 +132,7 @@ ServerInfo Coordinator::Impl::info() const {
                    {"hazards_found", house_->hazards_found},
                    {"settle_retries", house_->settle_retries},
                    {"sweeps", house_->sweeps},
+                   {"full_sweeps", house_->full_sweeps},
                    {"orphans_rolled_back", house_->orphans_rolled_back},
                    {"orphans_committed", house_->orphans_committed},
                    {"orphan_retries", house_->orphan_retries},

@@ -9,58 +9,26 @@
 namespace assent::coordinator {
 namespace {
 
-/// Branches that one survey tells of; the rest is asked for by `from`.
-constexpr std::size_t kSurveyBranchesMax = 10'000;
-
-/// What the running coordinator knows.
-class LiveKnowledge final : public Knowledge {
- public:
-  LiveKnowledge(const House& house, std::uint32_t first_epoch, std::uint32_t epoch)
-      : house_(house), first_epoch_(first_epoch), epoch_(epoch) {}
-
-  protocol::Known known(const std::string& gtrid) const override { return known_to(house_, gtrid); }
-  protocol::Era era(std::uint32_t epoch) const override { return era_of(epoch, first_epoch_, epoch_); }
-  std::optional<Outcome> outcome(const std::string& gtrid) const override {
-    const auto live = house_.registry.find(gtrid);
-    return live ? live->status().outcome : std::nullopt;
-  }
-  std::vector<ports::LiveDecision> decisions() const override {
-    std::vector<ports::LiveDecision> all;
-    for (const auto& live : house_.registry.all()) {
-      // What goes its way is running.
-      const auto branches = live->status().branches;
-      const bool troubled = std::any_of(branches.begin(), branches.end(), [](const auto& branch) {
-        return branch.state == BranchState::in_doubt || branch.state == BranchState::hazard;
-      });
-      if (!troubled) continue;
-      if (auto decision = live->decision()) all.push_back(std::move(*decision));
-    }
-    return all;
-  }
-
-  std::vector<Hazard> hazards() const override { return house_.hazards.all(); }
-
- private:
-  const House& house_;
-  const std::uint32_t first_epoch_;
-  const std::uint32_t epoch_;
-};
+/// Transactions that one survey tells of; the rest is asked for by `from`.
+constexpr std::size_t kSurveyTransactionsMax = 5'000;
 
 const Error kBusy{Errc::overloaded, "too many operators' requests wait; retry later", true};
-
-// The list is in the order in which a later survey goes on.
-void cut_short(Survey& survey) {
-  auto& branches = survey.branches;
-  // Of one transaction all branches, or none.
-  if (branches.size() <= kSurveyBranchesMax || branches[kSurveyBranchesMax].gtrid == branches.front().gtrid) return;
-  survey.next = branches[kSurveyBranchesMax].gtrid;
-  std::erase_if(branches, [&](const auto& branch) { return branch.gtrid >= survey.next; });
-}
 
 }  // namespace
 
 std::vector<Hazard> Coordinator::Impl::hazards() const {
-  return house_->hazards.all();
+  auto all = house_->hazards.all();
+  const std::lock_guard lock(others_mutex_);
+  for (const auto& others : others_) {
+    auto theirs = others.hazards();
+    std::move(theirs.begin(), theirs.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+void Coordinator::Impl::show(Others others) {
+  const std::lock_guard lock(others_mutex_);
+  others_.push_back(std::move(others));
 }
 
 void Coordinator::Impl::acknowledge(Acknowledgement said, ports::Done<Status> done) {
@@ -78,7 +46,7 @@ void Coordinator::Impl::acknowledge(Acknowledgement said, ports::Done<Status> do
         ports::HazardAcknowledged{said.gtrid, said.branch, said.who, said.reason, base::wall_clock_ms()},
         [house = house_, said, done](const Status& status) {
           if (!status.ok()) return done(status);
-          house->hazards.remove(said.gtrid, said.branch);
+          house->hazards.see_to(said.gtrid, said.branch);
           if (const auto live = house->registry.find(said.gtrid)) live->acknowledged(said.branch);
           spdlog::warn("{}: the hazard of branch {} was acknowledged by {}: {}", said.gtrid, said.branch, said.who,
                        said.reason);
@@ -88,20 +56,26 @@ void Coordinator::Impl::acknowledge(Acknowledgement said, ports::Done<Status> do
   if (!taken) done(kBusy);
 }
 
-Seen Coordinator::Impl::look() const {
-  const LiveKnowledge knowledge(*house_, first_epoch_, epoch_);
-  auto seen = surveyor_.look(&knowledge);
-  // What was decided then may have ended, and its rows have gone.
+namespace {
+
+// Without what was decided then and has ended, whose rows have gone.
+Seen look_beside(const Surveyor& surveyor, const Knowledge& knowledge, const Surveyor::Part& part) {
+  auto seen = surveyor.look(surveyor.list(), part, &knowledge, false);
   std::erase_if(seen.transactions,
-                [&](const auto& one) { return one.second.decision && !house_->registry.find(one.first); });
-  surveyor_.forget_ended(seen);
+                [&](const auto& one) { return one.second.decision && !knowledge.is_alive(one.first); });
+  surveyor.forget_ended(seen);
   return seen;
 }
 
+}  // namespace
+
 void Coordinator::Impl::survey(SurveyQuery query, ports::Done<Result<Survey>> done) {
   const bool taken = chores_.post([this, query = std::move(query), done] {
-    auto told = surveyor_.survey(look(), query);
-    cut_short(told);
+    const auto seen = look_beside(resolver_->surveyor(), *knowledge_, {query.from, kSurveyTransactionsMax});
+    auto told = resolver_->surveyor().survey(seen, query);
+    told.next = seen.next;
+    // What lies behind is told by the next one.
+    if (!told.next.empty()) std::erase_if(told.branches, [&](const auto& one) { return one.gtrid >= told.next; });
     done(std::move(told));
   });
   if (!taken) done(kBusy);
@@ -109,21 +83,25 @@ void Coordinator::Impl::survey(SurveyQuery query, ports::Done<Result<Survey>> do
 
 void Coordinator::Impl::recover_now(std::string who, ports::Done<Result<std::uint64_t>> done) {
   const bool taken = chores_.post([this, who = std::move(who), done] {
-    const auto seen = look();
     std::vector<ports::OperatorAct> acts;
-    for (const auto& [gtrid, one] : seen.transactions) {
-      for (const auto* branch : one.to_settle()) {
-        const bool commits = branch->verdict == Verdict::will_commit;
-        acts.push_back({commits ? "commit" : "roll_back", gtrid, branch->number, who,
-                        "at '" + branch->participant + "': " + branch->reason, base::wall_clock_ms()});
+    for (Surveyor::Part part{.from = "", .transactions_max = kSurveyTransactionsMax};;) {
+      const auto seen = look_beside(resolver_->surveyor(), *knowledge_, part);
+      for (const auto& [gtrid, one] : seen.transactions) {
+        for (const auto* branch : one.to_settle()) {
+          const bool commits = branch->verdict == Verdict::will_commit;
+          acts.push_back({commits ? "commit" : "roll_back", gtrid, branch->number, who,
+                          "at '" + branch->participant + "': " + branch->reason, base::wall_clock_ms()});
+        }
       }
+      if (seen.next.empty()) break;
+      part.from = seen.next;
     }
     if (auto written = audit(acts); !written.ok()) return done(std::move(written).error());
     for (const auto& act : acts) house_->log.append(act);
     for (const auto& live : house_->registry.all()) {
       for (const auto* participant : participants_) live->participant_is_up(participant);
     }
-    for (const auto& sweeper : sweepers_) sweeper->sweep();
+    resolving_->wake();
     done(static_cast<std::uint64_t>(acts.size()));
   });
   if (!taken) done(kBusy);

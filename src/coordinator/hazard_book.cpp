@@ -8,6 +8,10 @@ void HazardBook::restore(const ports::LogState& log) {
     std::pair place(hazard.gtrid, hazard.branch);
     hazards_.insert_or_assign(std::move(place), std::move(hazard));
   }
+  seen_to_ = log.acknowledged;
+  for (const auto& [gtrid, live] : log.live) {
+    for (const auto branch : live.acknowledged) seen_to_.emplace(gtrid, branch);
+  }
 }
 
 void HazardBook::add(const ports::HazardFound& hazard, std::string participant) {
@@ -39,6 +43,56 @@ std::vector<Hazard> HazardBook::all() const {
 bool HazardBook::has(const std::string& gtrid, std::uint16_t branch) const {
   const std::lock_guard lock(mutex_);
   return hazards_.contains({gtrid, branch});
+}
+
+void HazardBook::see_to(const std::string& gtrid, std::uint16_t branch) {
+  const std::lock_guard lock(mutex_);
+  hazards_.erase({gtrid, branch});
+  seen_to_.emplace(gtrid, branch);
+}
+
+bool HazardBook::is_seen_to(const std::string& gtrid, std::uint16_t branch) const {
+  const std::lock_guard lock(mutex_);
+  return seen_to_.contains({gtrid, branch});
+}
+
+std::set<std::string> HazardBook::seen_to() const {
+  const std::lock_guard lock(mutex_);
+  std::set<std::string> gtrids;
+  for (const auto& [gtrid, branch] : seen_to_) gtrids.insert(gtrid);
+  return gtrids;
+}
+
+void HazardBook::forget(const std::string& gtrid) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(seen_to_, [&](const auto& place) { return place.first == gtrid; });
+}
+
+std::vector<bool> HazardBook::open_in(const std::string& gtrid, std::size_t branches) const {
+  std::vector<bool> flags;
+  for (std::size_t i = 1; i <= branches; ++i) flags.push_back(has(gtrid, static_cast<std::uint16_t>(i)));
+  return flags;
+}
+
+std::vector<bool> HazardBook::seen_to_in(const std::string& gtrid, std::size_t branches) const {
+  std::vector<bool> flags;
+  for (std::size_t i = 1; i <= branches; ++i) flags.push_back(is_seen_to(gtrid, static_cast<std::uint16_t>(i)));
+  return flags;
+}
+
+bool HazardBook::has_any(const std::string& gtrid) const {
+  const std::lock_guard lock(mutex_);
+  const auto first = hazards_.lower_bound({gtrid, 0});
+  return first != hazards_.end() && first->first.first == gtrid;
+}
+
+std::vector<std::string> HazardBook::gtrids() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> all;
+  for (const auto& [place, hazard] : hazards_) {
+    if (all.empty() || all.back() != place.first) all.push_back(place.first);
+  }
+  return all;
 }
 
 std::size_t HazardBook::size() const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,14 +25,28 @@ class HazardBook {
   void remove(const std::string& gtrid, std::uint16_t branch);
   void remove_all(const std::string& gtrid);
 
+  /// An operator has seen to it. Kept until forget(), since its rows may be met again.
+  void see_to(const std::string& gtrid, std::uint16_t branch);
+  bool is_seen_to(const std::string& gtrid, std::uint16_t branch) const;
+  /// The transactions of which see_to() was said.
+  std::set<std::string> seen_to() const;
+  void forget(const std::string& gtrid);
+
   /// By gtrid, then branch.
   std::vector<Hazard> all() const;
   bool has(const std::string& gtrid, std::uint16_t branch) const;
+  /// The same by branch, from the first of `branches`.
+  std::vector<bool> open_in(const std::string& gtrid, std::size_t branches) const;
+  std::vector<bool> seen_to_in(const std::string& gtrid, std::size_t branches) const;
+  bool has_any(const std::string& gtrid) const;
+  /// The transactions that have one open, in order.
+  std::vector<std::string> gtrids() const;
   std::size_t size() const;
 
  private:
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, std::uint16_t>, Hazard> hazards_;
+  std::set<std::pair<std::string, std::uint16_t>> seen_to_;
 };
 
 /// What a log keeps of them, for whoever has only that.

@@ -69,6 +69,7 @@ struct House {
   std::atomic<std::uint64_t> hazards_found{0};
   std::atomic<std::uint64_t> settle_retries{0};
   std::atomic<std::uint64_t> sweeps{0};
+  std::atomic<std::uint64_t> full_sweeps{0};  ///< That have come round to all there is.
   std::atomic<std::uint64_t> orphans_rolled_back{0};
   std::atomic<std::uint64_t> orphans_committed{0};
   std::atomic<std::uint64_t> orphan_retries{0};

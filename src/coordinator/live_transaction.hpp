@@ -14,6 +14,7 @@
 #include "coordinator/proposer.hpp"
 #include "ports/participant.hpp"
 #include "protocol/members.hpp"
+#include "protocol/ruling.hpp"
 #include "protocol/transaction_rules.hpp"
 
 namespace assent::coordinator {
@@ -64,6 +65,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   bool needs_proofs() const { return !contradicted_.load(std::memory_order_relaxed); }
   bool answered() const { return answered_.load(std::memory_order_acquire); }
   TransactionStatus status() const;
+  /// What this process knows of its outcome.
+  protocol::Known known() const;
   /// Its decision to commit, and what has come of it, while that is being carried out.
   std::optional<ports::LiveDecision> decision() const;
   TransactionResult result() const;

@@ -185,7 +185,6 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
   }
   const auto& name = runs_[command.branch].place.participant->name();
   if (!decided) {
-    contradicted_ = true;
     spdlog::critical(
         "HAZARD {}: branch {} at '{}' was to be rolled back and was committed by somebody else: {}. "
         "Compare the databases before repairing them",
@@ -202,6 +201,8 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
   house_->log.append(hazard, [] { ASSENT_FAILPOINT(hazard_logged); });
   // Only then: an acknowledgement must stand behind it in the log.
   house_->hazards.add(hazard, name);
+  // Its rows are kept by that from now on.
+  if (!decided) contradicted_ = true;
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {

@@ -73,6 +73,26 @@ TransactionStatus LiveTransaction::status_locked() const {
   return status;
 }
 
+protocol::Known LiveTransaction::known() const {
+  const std::lock_guard lock(mutex_);
+  switch (rules_.phase) {
+    case protocol::Phase::committing: {
+      // One that goes its way is running.
+      const auto& branches = rules_.branches;
+      const bool troubled = std::any_of(branches.begin(), branches.end(), [](const auto& branch) {
+        using State = protocol::BranchRules::State;
+        return branch.state == State::in_doubt || branch.state == State::hazard;
+      });
+      return troubled ? protocol::Known::decided : protocol::Known::running;
+    }
+    case protocol::Phase::rolling_back: return protocol::Known::rolling_back;
+    case protocol::Phase::ended:
+      if (decided_ == Outcome::committed || outcome_ == Outcome::committed) return protocol::Known::decided;
+      return outcome_ == Outcome::rolled_back ? protocol::Known::rolling_back : protocol::Known::running;
+    default: return protocol::Known::running;
+  }
+}
+
 std::optional<ports::LiveDecision> LiveTransaction::decision() const {
   const std::lock_guard lock(mutex_);
   if (rules_.phase != protocol::Phase::committing) return std::nullopt;

@@ -1,5 +1,7 @@
 #include "coordinator/purger.hpp"
 
+#include <algorithm>
+
 #include "base/failpoints.hpp"
 
 namespace assent::coordinator {
@@ -7,30 +9,54 @@ namespace assent::coordinator {
 Purger::Purger(std::string from, Delete deletes, std::atomic<std::uint64_t>& purged)
     : delete_(std::move(deletes)), purged_(purged), from_(std::move(from)) {}
 
-void Purger::purge_below(const std::string& to) {
-  std::string from;
+void Purger::purge_below(const std::string& to, const std::vector<std::string>& kept) {
   {
     const std::lock_guard lock(mutex_);
-    if (under_way_ || from_ >= to) return;
+    if (under_way_) return;
+    // What is kept no more goes as well.
+    for (const auto& gtrid : kept_) {
+      if (!std::binary_search(kept.begin(), kept.end(), gtrid)) from_ = std::min(from_, gtrid);
+    }
+    kept_ = kept;
+    to_ = to;
+    if (from_ >= to_) return;
     under_way_ = true;
-    from = from_;
   }
-  ASSENT_FAILPOINT(purge_begun);
-  delete_(std::move(from), to,
-          [self = shared_from_this(), to](const Result<std::uint64_t>& rows) { self->on_purged(to, rows); });
+  next();
 }
 
-void Purger::on_purged(const std::string& to, const Result<std::uint64_t>& rows) {
-  ASSENT_FAILPOINT(purge_done);
-  const bool more = rows.ok() && *rows >= ports::Participant::kPurgedRowsMax;
+// The range up to the next one that is kept.
+void Purger::next() {
+  std::string from, to;
   {
     const std::lock_guard lock(mutex_);
-    under_way_ = false;
-    if (!rows.ok()) return;
-    purged_ += *rows;
-    if (!more) from_ = to;
+    const auto kept = std::lower_bound(kept_.begin(), kept_.end(), from_);
+    range_end_ = kept == kept_.end() ? to_ : std::min(to_, *kept);
+    from = from_;
+    to = range_end_;
   }
-  if (more) purge_below(to);
+  ASSENT_FAILPOINT(purge_begun);
+  delete_(std::move(from), std::move(to),
+          [self = shared_from_this()](const Result<std::uint64_t>& rows) { self->on_purged(rows); });
+}
+
+void Purger::on_purged(const Result<std::uint64_t>& rows) {
+  ASSENT_FAILPOINT(purge_done);
+  {
+    const std::lock_guard lock(mutex_);
+    if (rows.ok()) purged_ += *rows;
+    const bool more = rows.ok() && *rows >= ports::Participant::kPurgedRowsMax;
+    // Past the one that is kept: no gtrid is longer than another.
+    if (rows.ok() && !more) {
+      const bool kept = std::binary_search(kept_.begin(), kept_.end(), range_end_);
+      from_ = kept ? range_end_ + "~" : range_end_;
+    }
+    if (!rows.ok() || from_ >= to_) {
+      under_way_ = false;
+      return;
+    }
+  }
+  next();
 }
 
 }  // namespace assent::coordinator

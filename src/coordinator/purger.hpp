@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "coordinator/house.hpp"
 #include "ports/participant.hpp"
@@ -22,17 +23,22 @@ class Purger : public std::enable_shared_from_this<Purger> {
   /// outlive all this.
   Purger(std::string from, Delete deletes, std::atomic<std::uint64_t>& purged);
 
-  /// Starts to delete what is below `to`, unless a deletion is under way or nothing is left.
-  void purge_below(const std::string& to);
+  /// Starts to delete what is below `to`, unless a deletion is under way or nothing is left. The rows of `kept`, in
+  /// order, stay until a later call names them no more.
+  void purge_below(const std::string& to, const std::vector<std::string>& kept);
 
  private:
-  void on_purged(const std::string& to, const Result<std::uint64_t>& rows);
+  void next();
+  void on_purged(const Result<std::uint64_t>& rows);
 
   const Delete delete_;
   std::atomic<std::uint64_t>& purged_;
   std::mutex mutex_;
   bool under_way_ = false;
-  std::string from_;
+  std::string from_;  ///< Below it nothing is left to delete.
+  std::string to_;
+  std::string range_end_;  ///< Of the deletion that is under way.
+  std::vector<std::string> kept_;
 };
 
 }  // namespace assent::coordinator

@@ -97,11 +97,12 @@ std::size_t Registry::live() const {
   return live_;
 }
 
-std::optional<std::string> Registry::lowest_gtrid() const {
+std::optional<std::string> Registry::lowest_gtrid(const std::string& from) const {
   const std::lock_guard lock(mutex_);
   const std::string* lowest = nullptr;
   for (const auto& [gtrid, transaction] : transactions_) {
-    if (transaction->needs_proofs() && (lowest == nullptr || gtrid < *lowest)) lowest = &gtrid;
+    if (gtrid < from || !transaction->needs_proofs()) continue;
+    if (lowest == nullptr || gtrid < *lowest) lowest = &gtrid;
   }
   if (lowest == nullptr) return std::nullopt;
   return *lowest;

@@ -50,8 +50,8 @@ class Registry {
   std::vector<std::shared_ptr<LiveTransaction>> all() const;
   std::size_t live() const;
 
-  /// The least gtrid, in byte order, whose proof rows may still be needed; nothing when there is none.
-  std::optional<std::string> lowest_gtrid() const;
+  /// The least gtrid from `from` on, in byte order, whose proof rows may still be needed; nothing when there is none.
+  std::optional<std::string> lowest_gtrid(const std::string& from) const;
 
  private:
   const std::size_t live_max_;

@@ -8,15 +8,51 @@
 
 namespace assent::coordinator {
 
+using protocol::Chosen;
+using protocol::Era;
 using protocol::Ground;
 using protocol::Known;
 using protocol::Ruling;
 using protocol::Sight;
+using protocol::Some;
 
 namespace {
 
+constexpr Some some(bool yes) {
+  return yes ? Some::yes : Some::no;
+}
+
+bool is_proven(const SeenBranch& branch) {
+  return branch.sight == Sight::proven;
+}
+bool is_missing(const SeenBranch& branch) {
+  return branch.sight == Sight::absent || branch.sight == Sight::fenced;
+}
+
+// What operators have chosen, where they agree. Said in `why`.
+Chosen choice_of(const SeenTransaction& one, std::string& why) {
+  if (one.choices.empty()) return Chosen::nothing;
+  const auto& [first_at, first] = *one.choices.begin();
+  for (const auto& [name, choice] : one.choices) {
+    if (choice.value == first.value) continue;
+    why = "operators have chosen differently at '" + first_at + "' and '" + name + "'";
+    return Chosen::nothing;
+  }
+  why = "chosen by " + first.who + " on " + base::utc_text(first.made_at_ms) + ": " + first.reason;
+  return first.value == protocol::Value::commit ? Chosen::commit : Chosen::rollback;
+}
+
+std::string named(const SeenTransaction& one, bool (*which)(const SeenBranch&)) {
+  std::string names;
+  for (const auto& branch : one.branches) {
+    if (which(branch)) names += (names.empty() ? "'" : ", '") + branch.participant + "'";
+  }
+  return names;
+}
+
 std::string of_acceptors(const SeenTransaction& one) {
-  return std::to_string(one.acceptors_read) + " of its " + std::to_string(one.acceptors.size()) + " acceptors";
+  return std::to_string(one.acceptors.size()) + " of its " + std::to_string(one.members.acceptors.size()) +
+         " acceptors";
 }
 
 // Behind a clause: who was reached and has no say.
@@ -26,143 +62,67 @@ std::string of_voiceless(const SeenTransaction& one) {
   return text;
 }
 
-std::optional<protocol::Value> choice_of(const SeenTransaction& one, std::string& why) {
-  if (one.choices.empty()) return std::nullopt;
-  const auto& [first_at, first] = *one.choices.begin();
-  for (const auto& [name, choice] : one.choices) {
-    if (choice.value == first.value) continue;
-    why = "operators have chosen differently at '" + first_at + "' and '" + name + "'";
-    return std::nullopt;
-  }
-  why = "chosen by " + first.who + " on " + base::utc_text(first.made_at_ms) + ": " + first.reason;
-  return first.value;
+std::string acceptors_say(const SeenTransaction& one) {
+  const auto has = [&](protocol::Value value) {
+    return std::any_of(one.acceptors.begin(), one.acceptors.end(), [&](const auto& seen) {
+      return !seen.closed && seen.accepted && seen.accepted->value == value;
+    });
+  };
+  if (one.ruled.ruling == Ruling::commit) return "commit was accepted; read from " + of_acceptors(one);
+  if (has(protocol::Value::rollback)) return "rollback was accepted; read from " + of_acceptors(one);
+  return "nothing was accepted by " + of_acceptors(one);
 }
 
-std::string named(const SeenTransaction& one, bool (*which)(Sight)) {
-  std::string names;
-  for (const auto& branch : one.branches) {
-    if (which(branch.sight)) names += (names.empty() ? "'" : ", '") + branch.participant + "'";
-  }
-  return names;
+std::string not_all_seen(const SeenTransaction& one) {
+  const auto unseen = named(one, [](const SeenBranch& branch) {
+    return branch.sight != Sight::prepared && branch.sight != Sight::proven && !is_missing(branch);
+  });
+  if (unseen.empty()) return "who else takes part in it is not known";
+  const bool has_log = !one.without_log;
+  return has_log ? "no decision is in the log, and the branch at " + unseen + " may show a commit: it is waited for"
+                 : "not known yet is the branch at " + unseen;
 }
 
-}  // namespace
-
-// As the rule for one more ballot would have it.
-void rule_by_quorum(SeenTransaction& one) {
-  one.ruling = Ruling::undecidable;
-  if (one.acceptors.empty()) {
-    one.why = "no row that can be reached says who its acceptors are";
-    return;
-  }
-  if (one.acceptors_read < protocol::majority_of(one.acceptors.size())) {
-    one.why = of_acceptors(one) + " can be asked, and a majority is needed" + of_voiceless(one);
-    return;
-  }
-  std::optional<protocol::Accepted> highest;
-  for (const auto& row : one.acceptors) {
-    if (!row || !row->accepted) continue;
-    if (!highest || highest->ballot < row->accepted->ballot) highest = row->accepted;
-  }
-  if (highest && highest->value == protocol::Value::commit) {
-    one.ruling = Ruling::commit;
-    one.why = "commit was accepted; read from " + of_acceptors(one);
-    return;
-  }
-  one.ruling = Ruling::roll_back;
-  if (highest) {
-    one.why = "rollback was accepted; read from " + of_acceptors(one);
-  } else if (one.acceptors_closed > 0) {
-    one.why = "it had ended, as " + std::to_string(one.acceptors_closed) +
-              " of its acceptors say; a branch that was rolled back has come back";
-  } else {
-    one.why = "nothing was accepted by " + of_acceptors(one);
-  }
-}
-
-void rule_without_log(SeenTransaction& one) {
-  std::vector<Sight> sights;
-  for (const auto& branch : one.branches) sights.push_back(branch.sight);
-  // Some of its branches are not even known.
-  if (one.members.participants.empty()) sights.push_back(Sight::unreachable);
+std::string why_of(const SeenTransaction& one) {
   std::string chosen_why;
-  const auto chosen = choice_of(one, chosen_why);
-  const auto grounded = protocol::ruling_without_log(protocol::remains_of(sights, chosen));
-  one.ruling = grounded.ruling;
-  one.ground = grounded.ground;
-  switch (grounded.ground) {
-    case Ground::proven:
-      one.why = "its branch at " + named(one, [](Sight sight) { return sight == Sight::proven; }) +
-                " has committed, as its proof row says";
-      break;
+  (void)choice_of(one, chosen_why);
+  switch (one.ruled.ground) {
+    case Ground::alive:
+      return one.ruled.ruling == Ruling::running ? "its coordinator runs it" : "its coordinator rolls it back";
+    case Ground::decided:
+      return one.decision ? "decided on " + base::utc_text(one.decision->decision.decided_at_ms)
+                          : "it had committed; a branch has come back";
+    case Ground::presumed: return "the log has no decision for it (presumed abort)";
+    case Ground::proven: return "its branch at " + named(one, is_proven) + " has committed, as its proof row says";
     case Ground::missing:
-      one.why = "its branch at " +
-                named(one, [](Sight sight) { return sight == Sight::absent || sight == Sight::fenced; }) +
-                " is neither prepared nor proven, so commit was never decided";
-      break;
-    case Ground::chosen: one.why = chosen_why; break;
-    case Ground::not_all_seen: {
-      const auto unseen = named(one, [](Sight sight) { return sight != Sight::prepared; });
-      one.why = unseen.empty() ? "who else takes part in it is not known" : "not known yet is the branch at " + unseen;
-      one.why += of_voiceless(one);
-      break;
-    }
+      return "its branch at " + named(one, is_missing) + " is neither prepared nor proven, so commit was never decided";
+    case Ground::chosen: return chosen_why;
+    case Ground::seen_to: return "the hazard of its branch at " + named(one, is_proven) + " was acknowledged";
+    case Ground::acceptors: return acceptors_say(one);
+    case Ground::closed:
+      return "it had ended, as its coordinator has said; a branch that was rolled back has come back";
+    case Ground::contradicted:
+      return "the log has no decision for it, and its branch at " + named(one, is_proven) +
+             " has committed, as its proof row says: by hand, or by a log that this one does not have. The rest waits "
+             "for an operator: assentctl resolve commits it, hazards acknowledge has it rolled back";
+    case Ground::not_all_seen:
+      return not_all_seen(one) + of_voiceless(one) + (chosen_why.empty() ? "" : "; " + chosen_why);
     case Ground::all_prepared:
-      one.why = "every branch is prepared and none has a proof row: only the lost log knew";
-      break;
+      return "every branch is prepared and none has a proof row: only the lost log knew" +
+             (chosen_why.empty() ? "" : "; " + chosen_why);
+    case Ground::no_majority: return of_acceptors(one) + " can be asked, and a majority is needed" + of_voiceless(one);
+    case Ground::no_members: return "no row that can be reached says who its acceptors are";
+    case Ground::older_log: return "it is older than this log: the log that knew is gone";
+    case Ground::other_log:
+      return "it is of an epoch that this log has not seen: another log, or another process, knows";
+    case Ground::no_row:
+      return "no row of Assent's stands for it, so it was made by somebody else under such a name; it settles nothing "
+             "and is never touched. Whoever made it ends it, or a DBA";
   }
-  if (one.ruling == Ruling::undecidable && !one.choices.empty()) one.why += "; " + chosen_why;
+  return "";
 }
 
-void rule_by_log(SeenTransaction& one, const Knowledge& knowledge) {
-  const auto parts = protocol::parse_gtrid(one.gtrid);
-  ASSENT_CHECK(parts);
-  const auto known = knowledge.known(one.gtrid);
-  const auto era = knowledge.era(parts->epoch);
-  if (one.decision && one.protocol == Protocol::two_phase) {
-    one.ruling = Ruling::commit;
-    one.why = "decided on " + base::utc_text(one.decision->decision.decided_at_ms);
-    return;
-  }
-  if (known == Known::live && knowledge.outcome(one.gtrid) == Outcome::rolled_back) {
-    one.ruling = Ruling::roll_back;
-    one.why = "its coordinator rolls it back";
-    return;
-  }
-  if (known == Known::live && !one.decision) {
-    one.ruling = Ruling::running;
-    one.why = "its coordinator runs it";
-    return;
-  }
-  // An intention in the log decides nothing.
-  if (one.decision) return rule_by_quorum(one);
-  switch (protocol::recovery_act(protocol::Whose::here, known, era, one.protocol)) {
-    case protocol::Act::commit:
-      one.ruling = Ruling::commit;
-      one.why = "it had committed; a branch has come back";
-      break;
-    case protocol::Act::roll_back:
-      one.ruling = Ruling::roll_back;
-      one.why = known == Known::closed ? "it had ended; a branch that was rolled back has come back"
-                                       : "the log has no decision for it (presumed abort)";
-      break;
-    case protocol::Act::await_quorum: rule_by_quorum(one); break;
-    case protocol::Act::leave: one.ruling = Ruling::running; break;
-    case protocol::Act::alarm:
-      one.ruling = Ruling::undecidable;
-      one.why = era == protocol::Era::before_log
-                    ? "it is older than this log: the log that knew is gone"
-                    : "it is of an epoch that this log has not seen: another log, or another process, knows";
-      break;
-  }
-}
-
-// Of an epoch that this log has not seen.
-bool is_of_another_log(const SeenTransaction& one, const Knowledge& knowledge) {
-  const auto era = knowledge.era(protocol::parse_gtrid(one.gtrid)->epoch);
-  return !one.decision && (era == protocol::Era::before_log || era == protocol::Era::future);
-}
-
+// A sentence.
 std::string reason_of(const SeenTransaction& one, const SeenBranch& branch) {
   switch (branch.verdict) {
     case Verdict::committed: return "its proof row is there";
@@ -170,11 +130,13 @@ std::string reason_of(const SeenTransaction& one, const SeenBranch& branch) {
       return branch.sight == Sight::fenced ? "fenced off: it never committed and never can"
                                            : "neither prepared nor proven";
     case Verdict::hazard:
-      return one.ruling == Ruling::commit
+      if (one.ruled.ruling == Ruling::contradicted) return one.why;
+      return one.ruled.ruling == Ruling::commit
                  ? "to commit (" + one.why + "), and gone without its proof row: rolled back by hand?"
                  : "to be rolled back (" + one.why + "), and its proof row is there: committed by hand?";
     default: break;
   }
+  if (!branch.unfit.empty() && branch.sight == Sight::prepared) return branch.unfit + " (" + one.why + ")";
   switch (branch.sight) {
     case Sight::held:
       return one.why +
@@ -189,6 +151,71 @@ std::string reason_of(const SeenTransaction& one, const SeenBranch& branch) {
     }
     default: return one.why;
   }
+}
+
+// Of an epoch that this log has not seen.
+bool is_of_another_log(const SeenTransaction& one, Era era) {
+  return !one.decision && (era == Era::before_log || era == Era::future);
+}
+
+}  // namespace
+
+protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* knowledge, bool others_are_lost) {
+  const auto parts = protocol::parse_gtrid(one.gtrid);
+  ASSENT_CHECK(parts);
+  protocol::Evidence evidence;
+  evidence.protocol = one.protocol;
+  evidence.era = knowledge == nullptr ? Era::lost : knowledge->era(parts->epoch);
+  if (others_are_lost && (one.protocol == Protocol::three_phase || is_of_another_log(one, evidence.era))) {
+    evidence.era = Era::lost;
+  }
+  evidence.known = knowledge == nullptr ? Known::nothing : knowledge->known(one.gtrid);
+  const bool decided = one.decision && one.protocol == Protocol::two_phase;
+  if (decided) evidence.known = Known::decided;
+  // An open hazard is younger than whatever was said of all transactions below a bound.
+  const bool closed = one.closed && !one.has_hazard;
+  if (evidence.known == Known::nothing && closed) evidence.known = Known::closed;
+  std::vector<Sight> sights;
+  for (const auto& branch : one.branches) sights.push_back(branch.sight);
+  protocol::add_sights(evidence, sights);
+  if (one.members.participants.empty()) {
+    // Some of its branches are not even known.
+    const bool lost = evidence.era == Era::lost;
+    if (lost || !one.all_read) evidence.unread = Some::yes;
+    if (evidence.proven == protocol::Proven::all) evidence.proven = protocol::Proven::some;
+  }
+  // What is listed under its name at another server is not it, and what it would have shown is not known.
+  for (const auto& branch : one.branches) {
+    if (!branch.unfit.empty() && one.voiceless.contains(branch.participant)) evidence.unread = Some::yes;
+  }
+  evidence.vouched = some(one.vouched);
+  const bool seen_to = std::all_of(one.branches.begin(), one.branches.end(), [&](const auto& branch) {
+    return !is_proven(branch) || (knowledge != nullptr && knowledge->is_seen_to(one.gtrid, branch.number));
+  });
+  evidence.seen_to = some(seen_to);
+  std::string why;
+  evidence.chosen = choice_of(one, why);
+  evidence.quorum = protocol::quorum_of(one.members.acceptors.size(), one.acceptors);
+  return evidence;
+}
+
+void rule_on(SeenTransaction& one, const Knowledge* knowledge, bool others_are_lost) {
+  const auto evidence = evidence_of(one, knowledge, others_are_lost);
+  one.without_log = evidence.era == Era::lost;
+  one.ruled = protocol::rule(evidence);
+  one.why = why_of(one);
+  for (auto& branch : one.branches) {
+    branch.verdict = protocol::verdict_of(one.ruled.ruling, branch.sight);
+    const bool settles = branch.verdict == Verdict::will_commit || branch.verdict == Verdict::will_roll_back;
+    if (!branch.unfit.empty() && branch.sight == Sight::prepared && settles) branch.verdict = Verdict::undecidable;
+    branch.reason = reason_of(one, branch);
+  }
+  std::erase_if(one.branches, [&](const auto& branch) {
+    // Settled, one way or the other, as everything else of one that has ended.
+    const bool ended = one.ruled.ruling == Ruling::over || (one.ruled.ground == Ground::decided && !one.decision);
+    if (ended) return branch.sight != Sight::prepared && branch.sight != Sight::held;
+    return branch.verdict == Verdict::hazard && knowledge != nullptr && knowledge->is_seen_to(one.gtrid, branch.number);
+  });
 }
 
 }  // namespace assent::coordinator

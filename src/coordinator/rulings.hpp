@@ -1,22 +1,17 @@
 #pragma once
 
-#include <string>
-
-#include "coordinator/surveyor.hpp"
+#include "coordinator/knowledge.hpp"
+#include "coordinator/seen.hpp"
 
 namespace assent::coordinator {
 
-// What a transaction comes to, from all that was seen of it. Pure; each sets its ruling, and why. In two phases by the
-// rules of protocol/recovery.hpp and protocol/verdict.hpp, in three by those of protocol/quorum.hpp.
+// From what was seen of a transaction to what it comes to, by the one rule of protocol/ruling.hpp. Pure.
 
-void rule_by_quorum(SeenTransaction& one);
-void rule_without_log(SeenTransaction& one);
-void rule_by_log(SeenTransaction& one, const Knowledge& knowledge);
+/// Null `knowledge`: the log is lost. With `others_are_lost`, what is of an epoch that this log has not seen is judged
+/// as with a lost one, and so is what is in three phases, which needs none.
+protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* knowledge, bool others_are_lost);
 
-/// Whether it is of an epoch that this log has not seen, so that another log knew.
-bool is_of_another_log(const SeenTransaction& one, const Knowledge& knowledge);
-
-/// The reason of a branch's verdict: a sentence.
-std::string reason_of(const SeenTransaction& one, const SeenBranch& branch);
+/// Sets its ruling and why, and the verdicts of its branches and their reasons.
+void rule_on(SeenTransaction& one, const Knowledge* knowledge, bool others_are_lost);
 
 }  // namespace assent::coordinator

@@ -1,54 +1,58 @@
 #include "coordinator/surveyor.hpp"
 
 #include <algorithm>
-#include <future>
 #include <utility>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
 #include "coordinator/decided_members.hpp"
-#include "coordinator/hazard_book.hpp"
 #include "coordinator/rulings.hpp"
-#include "ports/asked.hpp"
+#include "protocol/recovery.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
 
-using ports::asked;
-using protocol::Known;
 using protocol::Sight;
 using std::chrono::milliseconds;
 
-Known LogKnowledge::known(const std::string& gtrid) const {
-  return log_.live.contains(gtrid) ? Known::decided : Known::nothing;
-}
+namespace {
 
-protocol::Era LogKnowledge::era(std::uint32_t epoch) const {
-  if (log_.first_epoch == 0 || epoch < log_.first_epoch) return protocol::Era::before_log;
-  return epoch <= log_.epoch ? protocol::Era::past : protocol::Era::future;
-}
+/// Transactions whose rows are read at a time where all are asked for.
+constexpr std::size_t kPartMax = 5'000;
 
-std::vector<ports::LiveDecision> LogKnowledge::decisions() const {
-  std::vector<ports::LiveDecision> all;
-  for (const auto& [gtrid, live] : log_.live) all.push_back(live);
-  return all;
-}
+using Scan = std::vector<ports::ListedXid>;
+using Choices = std::map<std::string, ports::HeuristicChoice>;
+using Found = std::map<std::string, ports::TransactionRows>;
 
-std::vector<Hazard> LogKnowledge::hazards() const {
-  return open_hazards(log_);
-}
+}  // namespace
 
 std::vector<const SeenBranch*> SeenTransaction::to_settle() const {
   std::vector<const SeenBranch*> found;
   for (const auto& branch : branches) {
-    const bool ruled = branch.verdict == Verdict::will_commit || branch.verdict == Verdict::will_roll_back;
-    if (ruled && branch.sight == Sight::prepared) found.push_back(&branch);
+    const bool settles = branch.verdict == Verdict::will_commit || branch.verdict == Verdict::will_roll_back;
+    if (settles && branch.sight == Sight::prepared) found.push_back(&branch);
   }
   return found;
 }
 
 bool SeenTransaction::is_in_doubt() const {
   return std::any_of(branches.begin(), branches.end(), [](const auto& one) { return one.sight == Sight::prepared; });
+}
+
+bool SeenTransaction::is_left() const {
+  return std::any_of(branches.begin(), branches.end(), [](const auto& branch) {
+    switch (branch.verdict) {
+      case Verdict::committed:
+      case Verdict::rolled_back: return branch.sight == Sight::prepared;
+      default: return true;
+    }
+  });
+}
+
+bool SeenTransaction::is_left_here() const {
+  return is_left() && std::any_of(branches.begin(), branches.end(), [](const auto& branch) {
+           return branch.sight == Sight::prepared || branch.sight == Sight::held || branch.verdict == Verdict::hazard;
+         });
 }
 
 std::vector<std::string> SeenTransaction::prepared_at() const {
@@ -59,8 +63,28 @@ std::vector<std::string> SeenTransaction::prepared_at() const {
   return names;
 }
 
-Surveyor::Surveyor(std::vector<ports::Participant*> participants) : participants_(std::move(participants)) {
+Surveyor::Surveyor(std::vector<ports::Participant*> participants)
+    : participants_(std::move(participants)), asker_(participants_) {
   for (auto* participant : participants_) by_name_[participant->name()] = participant;
+}
+
+Surveyor::Lists Surveyor::list() const {
+  Lists lists;
+  auto scans = asker_.ask<Scan>({}, [](auto& participant, auto done) { participant.scan(std::move(done)); });
+  for (auto& [name, scan] : scans) {
+    if (scan.ok()) {
+      lists.listed[name] = std::move(*scan);
+    } else {
+      lists.unreachable[name] = scan.error().what;
+    }
+  }
+  auto choices = asker_.ask<Choices>(lists.unreachable,
+                                     [](auto& participant, auto done) { participant.list_choices(std::move(done)); });
+  for (auto& [name, listed] : choices) {
+    if (!listed.ok()) continue;
+    for (auto& [gtrid, choice] : *listed) lists.choices[{gtrid, name}] = std::move(choice);
+  }
+  return lists;
 }
 
 void Surveyor::add_listed(Seen& seen, const std::string& participant, const ports::ListedXid& listed) const {
@@ -72,18 +96,26 @@ void Surveyor::add_listed(Seen& seen, const std::string& participant, const port
     return;
   }
   const auto parts = protocol::parse_bqual(listed.bqual);
+  const bool configured = by_name_.contains(parts->participant);
+  const auto* unfit = configured ? "" : "the configuration does not name its participant: add that to settle it";
   // Of another database of the same server, which lists it itself; unless nobody knows that one any more.
-  if (whose == protocol::Whose::elsewhere && by_name_.contains(parts->participant)) return;
+  if (whose == protocol::Whose::elsewhere && configured) return;
   auto& one = seen.transactions[listed.gtrid];
   const auto known = std::any_of(one.branches.begin(), one.branches.end(),
                                  [&](const auto& branch) { return branch.number == parts->branch; });
   if (known) return;
-  one.branches.push_back(
-      {parts->participant, parts->branch, protocol::Xid{listed.gtrid, listed.bqual}, Sight::prepared, {}, {}});
+  one.branches.push_back({.participant = parts->participant,
+                          .number = parts->branch,
+                          .xid = protocol::Xid{listed.gtrid, listed.bqual},
+                          .sight = Sight::prepared,
+                          .unfit = unfit,
+                          .listed_at = participant,
+                          .verdict = {},
+                          .reason = {}});
 }
 
 // Those of its branches that nobody lists.
-void Surveyor::add_unlisted(SeenTransaction& one, const std::set<std::string>& unreachable) const {
+void Surveyor::add_unlisted(SeenTransaction& one, const Seen& seen) const {
   auto& names = one.members.participants;
   if (names.empty() && !one.branches.empty()) {
     // Each of its branches tells how many there are.
@@ -103,132 +135,33 @@ void Surveyor::add_unlisted(SeenTransaction& one, const std::set<std::string>& u
     if (listed) continue;
     const auto known = by_name_.find(names[i]);
     auto sight = Sight::absent;
-    if (known == by_name_.end() || unreachable.contains(names[i])) {
+    if (known == by_name_.end() || seen.unreachable.contains(names[i]) || one.voiceless.contains(names[i])) {
       sight = Sight::unreachable;
     } else if (!known->second->info().proof_rows) {
       sight = Sight::not_kept;
     }
     const auto bqual = protocol::format_bqual({number, static_cast<std::uint16_t>(names.size()), names[i]});
-    one.branches.push_back({names[i], number, protocol::Xid{one.gtrid, bqual}, sight, {}, {}});
+    one.branches.push_back({.participant = names[i],
+                            .number = number,
+                            .xid = protocol::Xid{one.gtrid, bqual},
+                            .sight = sight,
+                            .listed_at = {},
+                            .verdict = {},
+                            .reason = {}});
   }
   std::sort(one.branches.begin(), one.branches.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
 }
 
-void Surveyor::forget_ended(Seen& seen) const {
-  using Scan = Result<std::vector<ports::ListedXid>>;
-  std::vector<std::future<Scan>> scans;
-  for (auto* participant : participants_) {
-    scans.push_back(asked<Scan>([&](auto done) { participant->scan(std::move(done)); }));
+// Who takes part, and who of them has no voice any more.
+void Surveyor::find_members(SeenTransaction& one, const RowsByPlace& rows) const {
+  for (const auto& [name, at] : rows) {
+    const auto found = at.find(one.gtrid);
+    if (found == at.end() || !found->second.members) continue;
+    const auto& here = *found->second.members;
+    if (one.members.participants.empty()) one.members = here;
+    // What an older version had written into the log.
+    if (one.members.identities.empty()) one.members.identities = here.identities;
   }
-  std::set<protocol::Xid> listed;
-  for (std::size_t i = 0; i < scans.size(); ++i) {
-    const auto scan = scans[i].get();
-    if (!scan.ok()) seen.unreachable[participants_[i]->name()] = scan.error().what;
-    if (!scan.ok()) continue;
-    for (const auto& xid : *scan) listed.insert({xid.gtrid, xid.bqual});
-  }
-  for (auto& [gtrid, one] : seen.transactions) {
-    std::erase_if(one.branches, [&](const auto& branch) {
-      return branch.sight == Sight::prepared && !seen.unreachable.contains(branch.participant) &&
-             !listed.contains(*branch.xid);
-    });
-  }
-  std::erase_if(seen.transactions, [](const auto& one) { return !one.second.decision && !one.second.is_in_doubt(); });
-}
-
-std::map<std::string, std::optional<milliseconds>> Surveyor::silences() const {
-  std::vector<std::future<Result<ports::Inspection>>> waiting;
-  for (auto* participant : participants_) {
-    waiting.push_back(asked<Result<ports::Inspection>>([&](auto done) { participant->inspect(std::move(done)); }));
-  }
-  std::map<std::string, std::optional<milliseconds>> silences;
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    const auto seen = waiting[i].get();
-    const bool never = seen.ok() && (!seen->owner || !seen->owner->silent);
-    if (!never) silences[participants_[i]->name()] = seen.ok() ? seen->owner->silent : std::nullopt;
-  }
-  return silences;
-}
-
-std::optional<milliseconds> Surveyor::silence() const {
-  std::optional<milliseconds> least;
-  for (const auto& [name, silent] : silences()) {
-    if (silent) least = std::min(least.value_or(*silent), *silent);
-  }
-  return least;
-}
-
-Seen Surveyor::look(const Knowledge* knowledge, bool others_are_lost) const {
-  Seen seen;
-  using Scan = Result<std::vector<ports::ListedXid>>;
-  std::vector<std::future<Scan>> scans;
-  for (auto* participant : participants_) {
-    scans.push_back(asked<Scan>([&](auto done) { participant->scan(std::move(done)); }));
-  }
-  using Choices = Result<std::map<std::string, ports::HeuristicChoice>>;
-  std::vector<std::future<Choices>> choices;
-  for (auto* participant : participants_) {
-    choices.push_back(asked<Choices>([&](auto done) { participant->list_choices(std::move(done)); }));
-  }
-  for (std::size_t i = 0; i < scans.size(); ++i) {
-    const auto scan = scans[i].get();
-    if (!scan.ok()) {
-      seen.unreachable[participants_[i]->name()] = scan.error().what;
-      continue;
-    }
-    for (const auto& listed : *scan) add_listed(seen, participants_[i]->name(), listed);
-  }
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    auto listed = choices[i].get();
-    if (!listed.ok()) continue;
-    for (auto& [gtrid, choice] : *listed) seen.choices[{gtrid, participants_[i]->name()}] = std::move(choice);
-  }
-  if (knowledge != nullptr) {
-    seen.hazards = knowledge->hazards();
-    for (auto& decision : knowledge->decisions()) {
-      auto& one = seen.transactions[decision.decision.gtrid];
-      one.label = decision.decision.label;
-      one.members = members_of(decision.decision);
-      one.age = milliseconds(std::max<std::int64_t>(0, base::wall_clock_ms() - decision.decision.decided_at_ms));
-      one.decision = std::move(decision);
-    }
-  }
-  for (auto& [gtrid, one] : seen.transactions) {
-    one.gtrid = gtrid;
-    one.protocol = protocol::parse_gtrid(gtrid)->protocol;
-  }
-  find_rows(seen);
-  for (auto& [gtrid, one] : seen.transactions) {
-    const bool by_acceptors = one.protocol == Protocol::three_phase;
-    const bool lost = knowledge == nullptr || (others_are_lost && (by_acceptors || is_of_another_log(one, *knowledge)));
-    one.without_log = lost;
-    if (!lost) {
-      rule_by_log(one, *knowledge);
-    } else if (one.protocol == Protocol::three_phase) {
-      rule_by_quorum(one);
-    } else {
-      rule_without_log(one);
-    }
-    for (auto& branch : one.branches) {
-      branch.verdict = protocol::verdict_of(one.ruling, branch.sight);
-      branch.reason = reason_of(one, branch);
-      if (branch.sight == Sight::prepared && !by_name_.contains(branch.participant)) {
-        branch.verdict = Verdict::undecidable;
-        branch.reason = "the configuration does not name its participant: add that to settle it (" + one.why + ")";
-      } else if (branch.sight == Sight::prepared && !is_where_it_was(branch)) {
-        branch.verdict = Verdict::undecidable;
-        branch.reason = one.voiceless[branch.participant] + ", and lists a branch with its XID";
-      }
-    }
-  }
-  return seen;
-}
-
-bool Surveyor::is_where_it_was(const SeenBranch& branch) const {
-  return protocol::is_same_server(branch.server, by_name_.at(branch.participant)->identity());
-}
-
-void Surveyor::find_voiceless(SeenTransaction& one, const RowsByName& rows) const {
   std::set<std::string> names(one.members.participants.begin(), one.members.participants.end());
   const std::set<std::string> acceptors(one.members.acceptors.begin(), one.members.acceptors.end());
   names.insert(acceptors.begin(), acceptors.end());
@@ -246,89 +179,222 @@ void Surveyor::find_voiceless(SeenTransaction& one, const RowsByName& rows) cons
   }
 }
 
-void Surveyor::find_rows(Seen& seen) const {
-  std::vector<std::string> gtrids;
-  for (const auto& [gtrid, one] : seen.transactions) gtrids.push_back(gtrid);
-  using Found = Result<std::map<std::string, ports::TransactionRows>>;
-  std::map<std::string, std::future<Found>> asking;
-  if (!gtrids.empty()) {
-    for (auto* participant : participants_) {
-      if (seen.unreachable.contains(participant->name())) continue;
-      asking[participant->name()] = asked<Found>([&](auto done) { participant->find_rows(gtrids, std::move(done)); });
+// What the rows say of its branches and of its acceptors.
+void Surveyor::add_rows(SeenTransaction& one, const RowsByPlace& rows) const {
+  const auto rows_at = [&](const std::string& name) -> const ports::TransactionRows* {
+    const auto at = rows.find(name);
+    if (at == rows.end()) return nullptr;
+    const auto found = at->second.find(one.gtrid);
+    return found == at->second.end() ? nullptr : &found->second;
+  };
+  for (auto& branch : one.branches) {
+    branch.server = one.members.identity_of(branch.participant);
+    const auto known = by_name_.find(branch.participant);
+    if (branch.sight == Sight::prepared && known != by_name_.end() &&
+        !protocol::is_same_server(branch.server, known->second->identity())) {
+      branch.unfit = one.voiceless[branch.participant] + ", and lists a branch with its XID";
+    }
+    const auto* here = rows_at(branch.participant);
+    if (branch.sight == Sight::prepared) {
+      const auto* there = rows_at(branch.listed_at);
+      one.vouched |= there == nullptr || !there->vouches;
+    }
+    if (branch.sight != Sight::absent && branch.sight != Sight::not_kept) continue;
+    if (!rows.contains(branch.participant)) continue;
+    if (here == nullptr || !here->proofs_kept) branch.sight = Sight::not_kept;
+    if (here == nullptr) continue;
+    for (const auto& proof : here->proofs) {
+      if (proof.branch != branch.number) continue;
+      branch.sight = !proof.committed ? Sight::held : proof.fence ? Sight::fenced : Sight::proven;
     }
   }
-  RowsByName rows;
-  for (auto& [name, future] : asking) {
-    auto found = future.get();
+  std::set<std::string> read;
+  for (std::size_t i = 0; i < one.members.acceptors.size(); ++i) {
+    const auto* here = rows_at(one.members.acceptors[i]);
+    if (here == nullptr || one.voiceless.contains(one.members.acceptors[i])) continue;
+    protocol::AcceptorSeen seen{i, here->closed, {}};
+    for (const auto& [index, row] : here->acceptors) {
+      if (index == i) seen.accepted = row.accepted;
+    }
+    one.acceptors.push_back(seen);
+  }
+}
+
+void Surveyor::forget_ended(Seen& seen) const {
+  const auto now = list();
+  for (const auto& [name, why] : now.unreachable) seen.unreachable.emplace(name, why);
+  std::set<protocol::Xid> listed;
+  for (const auto& [name, xids] : now.listed) {
+    for (const auto& xid : xids) listed.insert({xid.gtrid, xid.bqual});
+  }
+  std::erase_if(seen.transactions, [&](const auto& entry) {
+    const auto& one = entry.second;
+    return !one.decision && std::any_of(one.branches.begin(), one.branches.end(), [&](const auto& branch) {
+      return branch.sight == Sight::prepared && !listed.contains(*branch.xid) &&
+             !now.unreachable.contains(branch.participant);
+    });
+  });
+}
+
+std::map<std::string, std::optional<milliseconds>> Surveyor::silences() const {
+  const auto inspections =
+      asker_.ask<ports::Inspection>({}, [](auto& participant, auto done) { participant.inspect(std::move(done)); });
+  std::map<std::string, std::optional<milliseconds>> silences;
+  for (const auto& [name, seen] : inspections) {
+    const bool never = seen.ok() && (!seen->owner || !seen->owner->silent);
+    if (!never) silences[name] = seen.ok() ? seen->owner->silent : std::nullopt;
+  }
+  return silences;
+}
+
+std::optional<milliseconds> Surveyor::silence() const {
+  std::optional<milliseconds> least;
+  for (const auto& [name, silent] : silences()) {
+    if (silent) least = std::min(least.value_or(*silent), *silent);
+  }
+  return least;
+}
+
+Seen Surveyor::look(const Knowledge* knowledge, bool others_are_lost) const {
+  const auto lists = list();
+  Seen all;
+  for (Part part{.from = "", .transactions_max = kPartMax};; part.from = all.next) {
+    auto seen = look(lists, part, knowledge, others_are_lost);
+    all.transactions.merge(seen.transactions);
+    all.over.merge(seen.over);
+    all.carried_out.merge(seen.carried_out);
+    all.not_known.merge(seen.not_known);
+    all.others = std::move(seen.others);
+    all.hazards = std::move(seen.hazards);
+    all.choices = std::move(seen.choices);
+    all.unreachable.merge(seen.unreachable);
+    all.next = std::move(seen.next);
+    if (all.next.empty()) return all;
+  }
+}
+
+Seen Surveyor::look(const Lists& lists, const Part& part, const Knowledge* knowledge, bool others_are_lost) const {
+  Seen seen;
+  seen.unreachable = lists.unreachable;
+  seen.choices = lists.choices;
+  for (const auto& [name, xids] : lists.listed) {
+    for (const auto& listed : xids) add_listed(seen, name, listed);
+  }
+  if (knowledge != nullptr) {
+    seen.hazards = knowledge->hazards();
+    for (auto& decision : knowledge->decisions()) {
+      auto& one = seen.transactions[decision.decision.gtrid];
+      one.label = decision.decision.label;
+      one.members = members_of(decision.decision);
+      one.age = milliseconds(std::max<std::int64_t>(0, base::wall_clock_ms() - decision.decision.decided_at_ms));
+      one.decision = std::move(decision);
+    }
+  }
+  std::set<std::string> with_hazard;
+  for (const auto& hazard : seen.hazards) with_hazard.insert(hazard.gtrid);
+  const auto left = rows_left(seen, part, knowledge);
+  for (const auto& gtrid : left) seen.transactions[gtrid];
+  std::erase_if(seen.transactions, [&](const auto& one) {
+    return one.first < part.from || (!seen.next.empty() && one.first >= seen.next);
+  });
+  if (seen.transactions.size() > part.transactions_max) {
+    const auto end = std::next(seen.transactions.begin(), static_cast<std::ptrdiff_t>(part.transactions_max));
+    seen.next = end->first;
+    seen.transactions.erase(end, seen.transactions.end());
+  }
+  for (auto& [gtrid, one] : seen.transactions) {
+    one.gtrid = gtrid;
+    one.protocol = protocol::parse_gtrid(gtrid)->protocol;
+    one.has_hazard = with_hazard.contains(gtrid);
+  }
+  const auto rows = find_rows(seen);
+  for (auto& [gtrid, one] : seen.transactions) {
+    one.all_read = seen.unreachable.empty();
+    one.vouched = one.decision.has_value();
+    find_members(one, rows);
+    for (const auto& [name, at] : rows) {
+      const auto found = at.find(gtrid);
+      if (found == at.end()) continue;
+      const auto& here = found->second;
+      one.vouched |= !here.proofs.empty() || !here.acceptors.empty();
+      if (!protocol::is_same_server(one.members.identity_of(name), here.server)) continue;
+      if (one.label.empty()) one.label = here.label;
+      if (!one.decision && here.age) one.age = std::max(one.age.value_or(*here.age), *here.age);
+      if (here.chosen) one.choices[name] = *here.chosen;
+      const bool closed = one.protocol == Protocol::three_phase && here.closed;
+      one.closed |= closed || here.ended;
+    }
+    add_unlisted(one, seen);
+    add_rows(one, rows);
+    one.is_alive = knowledge != nullptr && knowledge->is_alive(gtrid);
+    rule_on(one, knowledge, others_are_lost);
+    if (!one.decision) continue;
+    // Settled, and acknowledged where it was a hazard: nothing is to be said of it any more.
+    std::erase_if(one.branches, [&, &decision = *one.decision](const auto& branch) {
+      const bool gone = branch.sight == Sight::absent || branch.sight == Sight::not_kept;
+      const bool seen_to = decision.acknowledged.contains(branch.number);
+      return (gone && (seen_to || decision.settled.contains(branch.number))) ||
+             (seen_to && branch.sight == Sight::fenced);
+    });
+  }
+  std::erase_if(seen.transactions, [&](const auto& one) {
+    if (one.second.decision || one.second.is_left_here()) return false;
+    (one.second.is_left() ? seen.not_known : seen.over).insert(one.first);
+    const bool chosen = one.second.ruled == protocol::Ruled{protocol::Ruling::commit, protocol::Ground::chosen};
+    if (chosen && !one.second.is_left()) seen.carried_out.emplace(one.first, one.second.choices.begin()->second);
+    return true;
+  });
+  return seen;
+}
+
+// Transactions of which nobody may be left but rows: of those, whether listed or not, the outcome is to be proven
+// before the rows may go. Sets where this part ends, if not all are in it.
+std::set<std::string> Surveyor::rows_left(Seen& seen, const Part& part, const Knowledge* knowledge) const {
+  const auto& coordinator = participants_.front()->coordinator_id();
+  const auto to = knowledge == nullptr
+                      ? coordinator + "/"
+                      : protocol::gtrid_range_bound(coordinator, knowledge->rows_left_below_epoch(), 0);
+  const auto most = std::min(part.transactions_max, kPartMax);
+  auto asked = asker_.ask<std::vector<std::string>>(seen.unreachable, [&](auto& participant, auto done) {
+    participant.list_rows(part.from, to, most, std::move(done));
+  });
+  std::set<std::string> left;
+  for (auto& [name, gtrids] : asked) {
+    if (!gtrids.ok()) {
+      seen.unreachable[name] = gtrids.error().what;
+      continue;
+    }
+    // Behind the last one there may be more.
+    if (gtrids->size() >= most) {
+      const auto end = gtrids->back() + "~";
+      if (seen.next.empty() || end < seen.next) seen.next = end;
+    }
+    left.insert(gtrids->begin(), gtrids->end());
+  }
+  std::erase_if(left, [&](const std::string& gtrid) {
+    const auto parts = protocol::parse_gtrid(gtrid);
+    if (!parts) return true;
+    if (knowledge == nullptr) return false;
+    return knowledge->era(parts->epoch) == protocol::Era::future;
+  });
+  return left;
+}
+
+Surveyor::RowsByPlace Surveyor::find_rows(Seen& seen) const {
+  std::vector<std::string> gtrids;
+  for (const auto& [gtrid, one] : seen.transactions) gtrids.push_back(gtrid);
+  RowsByPlace rows;
+  if (gtrids.empty()) return rows;
+  auto asked = asker_.ask<Found>(seen.unreachable,
+                                 [&](auto& participant, auto done) { participant.find_rows(gtrids, std::move(done)); });
+  for (auto& [name, found] : asked) {
     if (found.ok()) {
       rows[name] = std::move(*found);
     } else {
       seen.unreachable[name] = found.error().what;
     }
   }
-  std::set<std::string> not_reached;
-  for (const auto& [name, why] : seen.unreachable) not_reached.insert(name);
-  for (auto& [gtrid, one] : seen.transactions) {
-    for (const auto& [name, at] : rows) {
-      const auto found = at.find(gtrid);
-      if (found == at.end() || !found->second.members) continue;
-      const auto& here = *found->second.members;
-      if (one.members.participants.empty()) one.members = here;
-      // What an older version had written into the log.
-      if (one.members.identities.empty()) one.members.identities = here.identities;
-    }
-    find_voiceless(one, rows);
-    auto unreachable = not_reached;
-    for (const auto& [name, why] : one.voiceless) unreachable.insert(name);
-    for (const auto& [name, at] : rows) {
-      const auto found = at.find(gtrid);
-      if (found == at.end() || unreachable.contains(name)) continue;
-      const auto& here = found->second;
-      if (one.label.empty()) one.label = here.label;
-      if (!one.decision && here.age) one.age = std::max(one.age.value_or(*here.age), *here.age);
-      if (here.chosen) one.choices[name] = *here.chosen;
-    }
-    add_unlisted(one, unreachable);
-    for (auto& branch : one.branches) branch.server = one.members.identity_of(branch.participant);
-    for (auto& branch : one.branches) {
-      if (branch.sight != Sight::absent && branch.sight != Sight::not_kept) continue;
-      const auto at = rows.find(branch.participant);
-      if (at == rows.end()) continue;
-      const auto here = at->second.find(gtrid);
-      if (here == at->second.end() || !here->second.proofs_kept) branch.sight = Sight::not_kept;
-      if (here == at->second.end()) continue;
-      for (const auto& proof : here->second.proofs) {
-        if (proof.branch != branch.number) continue;
-        branch.sight = !proof.committed ? Sight::held : proof.fence ? Sight::fenced : Sight::proven;
-      }
-    }
-    if (one.decision) {
-      // Settled, and acknowledged where it was a hazard: nothing is to be said of it any more.
-      std::erase_if(one.branches, [&](const auto& branch) {
-        const bool gone = branch.sight == Sight::absent || branch.sight == Sight::not_kept;
-        const bool seen_to = one.decision->acknowledged.contains(branch.number);
-        return (gone && (seen_to || one.decision->settled.contains(branch.number))) ||
-               (seen_to && branch.sight == Sight::fenced);
-      });
-    }
-    if (one.protocol != Protocol::three_phase) continue;
-    one.acceptors.resize(one.members.acceptors.size());
-    std::set<std::string> read;
-    for (const auto& name : one.members.acceptors) {
-      const auto at = rows.find(name);
-      if (at == rows.end() || one.voiceless.contains(name) || !read.insert(name).second) continue;
-      ++one.acceptors_read;
-      const auto found = at->second.find(gtrid);
-      if (found == at->second.end()) continue;
-      if (found->second.closed) {
-        ++one.acceptors_closed;
-        continue;
-      }
-      for (const auto& [index, row] : found->second.acceptors) {
-        if (index < one.acceptors.size()) one.acceptors[index] = row;
-      }
-    }
-  }
+  return rows;
 }
 
 }  // namespace assent::coordinator

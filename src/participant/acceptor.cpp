@@ -75,6 +75,7 @@ std::variant<AcceptorAnswer, SqlError> ask_acceptor(Session& session, const Conf
   } else {
     packet += "promised=GREATEST(promised," + ballot + ")";
   }
+  // One that is closed is so from the moment at which that was said, whatever is still to be deleted.
   packet += ";SELECT " + std::string(kAcceptorColumns) + " FROM " + config.schema + ".acceptor WHERE gtrid='" +
             question.gtrid + "' AND acceptor=" + std::to_string(question.acceptor) + ";SELECT closed_below>'" +
             question.gtrid + "'" + mine;
@@ -148,23 +149,6 @@ std::vector<AcceptorAnswer> answers_from(std::span<const AcceptorQuestion> quest
 AcceptorAnswer newly_accepted() {
   return {Kind::granted,
           {protocol::kCoordinatorsBallot, protocol::Accepted{protocol::kCoordinatorsBallot, Value::commit}}};
-}
-
-std::variant<NamedParticipants, SqlError> named_participants(Session& session, const Config& config,
-                                                             const std::string& to) {
-  const auto [low, high] = own_range(config, {}, to);
-  auto named = session.run("SELECT DISTINCT members FROM " + config.schema +
-                           ".acceptor WHERE gtrid>=" + quoted(session, low) + " AND gtrid<" + quoted(session, high));
-  if (named.error) return std::move(*named.error);
-  NamedParticipants names;
-  for (const auto& row : rows_of(named).rows) {
-    if (const auto members = protocol::parse_members(text_of(row[0]))) {
-      for (const auto& name : members->participants) names.emplace(name, members->identity_of(name));
-    } else {
-      names.emplace(text_of(row[0]), std::nullopt);
-    }
-  }
-  return names;
 }
 
 std::variant<std::uint64_t, SqlError> close_acceptor(Session& session, const Config& config, const std::string& from,

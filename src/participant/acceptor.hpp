@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,11 +39,6 @@ ports::AcceptorAnswer newly_accepted();
 /// A row's columns, in the order in which acceptor_row_of() reads them, from the one at `first` on.
 inline constexpr const char* kAcceptorColumns = "promised,accepted_ballot,accepted_value";
 protocol::AcceptorRow acceptor_row_of(const std::vector<Value>& columns, std::size_t first);
-
-/// The participants that rows of this coordinator's below `to` name, and which servers they were.
-using NamedParticipants = std::set<std::pair<std::string, std::optional<protocol::ServerIdentity>>>;
-std::variant<NamedParticipants, SqlError> named_participants(Session& session, const Config& config,
-                                                             const std::string& to);
 
 /// As ports::Participant::close_acceptor() says.
 std::variant<std::uint64_t, SqlError> close_acceptor(Session& session, const Config& config, const std::string& from,

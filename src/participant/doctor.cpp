@@ -30,8 +30,9 @@ struct Written {
   bool deleted;
 };
 constexpr std::array kWritten = {
-    Written{"proof", nullptr, true},    Written{"coordinator", "id", false},    Written{"session", nullptr, true},
-    Written{"acceptor", "gtrid", true}, Written{"pulse", "coordinator", false}, Written{"heuristic", nullptr, false},
+    Written{"proof", nullptr, true},      Written{"coordinator", "id", false},    Written{"session", nullptr, true},
+    Written{"acceptor", "gtrid", true},   Written{"pulse", "coordinator", false}, Written{"purged", "below", true},
+    Written{"heuristic", nullptr, false},
 };
 
 class Doctor {

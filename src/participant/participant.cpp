@@ -83,6 +83,7 @@ class SqlParticipant final : public ports::Participant {
       for (auto& xid : std::get<0>(listed)) {
         if (needs_log(xid, config_.coordinator_id)) seen.in_doubt.push_back(std::move(xid));
       }
+      if (auto failed = forget_planted(*session, config_, seen.in_doubt)) return done(unavailable(config_, *failed));
       done(std::move(seen));
     });
   }
@@ -147,6 +148,17 @@ class SqlParticipant final : public ports::Participant {
     });
   }
 
+  void list_rows(std::string from, std::string to, std::size_t most,
+                 ports::Done<Result<std::vector<std::string>>> done) override {
+    control_.post([this, from = std::move(from), to = std::move(to), most, done = std::move(done)](
+                      Session* session, const std::string& why) {
+      if (!session) return done(unavailable(why));
+      auto listed = participant::list_rows(*session, config_, from, to, most);
+      if (const auto* error = std::get_if<SqlError>(&listed)) return done(unavailable(config_, *error));
+      done(std::move(std::get<0>(listed)));
+    });
+  }
+
   void find_waits(std::vector<protocol::Xid> branches, ports::Done<Result<ports::LockWaits>> done) override {
     control_.post(
         [this, branches = std::move(branches), done = std::move(done)](Session* session, const std::string& why) {
@@ -181,29 +193,6 @@ class SqlParticipant final : public ports::Participant {
     control_.post([this, done = std::move(done)](Session* session, const std::string& why) {
       if (!session) return done(unavailable(why));
       if (auto staying = participant::end_predecessors(*session, config_)) return done(unavailable(*staying));
-      done(Ok{});
-    });
-  }
-
-  void check_members(std::string to, KnownServers known, ports::Done<Status> done) override {
-    control_.post([this, to = std::move(to), known = std::move(known), done = std::move(done)](Session* session,
-                                                                                               const std::string& why) {
-      if (!session) return done(unavailable(why));
-      const auto named = named_participants(*session, config_, to);
-      if (const auto* error = std::get_if<SqlError>(&named)) return done(unavailable(config_, *error));
-      const auto kept = [&](const std::string& reason) {
-        return Error{Errc::conflict,
-                     "acceptor rows at '" + config_.name + "' name the participant '" + reason +
-                         ": all such rows are kept until it is added back",
-                     false};
-      };
-      for (const auto& [name, then] : std::get<0>(named)) {
-        const auto found = known.find(name);
-        if (found == known.end()) return done(kept(name + "', which the configuration does not"));
-        if (then && !found->second) return done(unavailable("participant '" + name + "' was not reached yet"));
-        if (protocol::is_same_server(then, found->second)) continue;
-        return done(kept(name + "', and " + protocol::another_server(name, then, found->second)));
-      }
       done(Ok{});
     });
   }

@@ -1,8 +1,12 @@
 #include "participant/purge.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "ports/participant.hpp"
+#include "protocol/xid.hpp"
 
 namespace assent::participant {
 namespace {
@@ -10,6 +14,22 @@ namespace {
 /// Rows read, and deleted, in one statement.
 constexpr std::size_t kRowsPerDelete = 500;
 static_assert(ports::Participant::kPurgedRowsMax % kRowsPerDelete == 0);
+
+// For each epoch in `rows`, which are in order, how far its transactions have ended. Gives the number of statements.
+std::size_t add_ends(std::string& packet, const Config& config, const std::vector<std::vector<Value>>& rows) {
+  std::map<std::uint32_t, std::string> last;
+  for (const auto& row : rows) {
+    if (const auto parts = protocol::parse_gtrid(text_of(row[0]))) last[parts->epoch] = text_of(row[0]);
+  }
+  for (const auto& [epoch, gtrid] : last) {
+    // Everything that is not above it.
+    const auto below = "'" + gtrid + "~'";
+    packet += "INSERT INTO " + config.schema + ".purged(coordinator,epoch,below)VALUES('" + config.coordinator_id +
+              "'," + std::to_string(epoch) + "," + below + ")ON DUPLICATE KEY UPDATE below=GREATEST(below," + below +
+              ");";
+  }
+  return last.size();
+}
 
 }  // namespace
 
@@ -36,11 +56,12 @@ std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config
     if (rows.empty()) break;
     // One by one: a list of keys makes both servers look through the whole table, and wait for its running branches.
     std::string packet = "START TRANSACTION;";
+    const auto said = add_ends(packet, config, rows);
     for (const auto& row : rows) {
       packet += "DELETE FROM " + config.schema + ".proof WHERE gtrid=" + quoted(session, text_of(row[0])) +
                 " AND branch=" + text_of(row[1]) + ";";
     }
-    const auto deleted = session.run(packet + "COMMIT", rows.size() + 2);
+    const auto deleted = session.run(packet + "COMMIT", said + rows.size() + 2);
     if (deleted.error) {
       // Whoever uses this session next must not stand in a transaction. What cannot be undone ends with it.
       if (!deleted.error->lost && session.run("ROLLBACK").error) session.shut_down();

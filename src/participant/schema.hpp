@@ -24,6 +24,8 @@ namespace assent::participant {
 //   pulse        for each coordinator: the gtrid below which everything is settled and nothing may be written into
 //                acceptor any more; and whether it has always kept proof rows here, without which a missing one says
 //                nothing. (In version 1 also its last sign of life.)
+//   purged       for each coordinator and epoch: the gtrid below which proof rows were deleted, so that a missing one
+//                there says nothing.
 //   heuristic    what an operator has chosen for transactions whose outcome could not be known.
 //   server       one random identity, for servers without one of their own.
 //   schema_version  which version of Assent has made these tables (tables.hpp).

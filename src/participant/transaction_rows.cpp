@@ -1,12 +1,12 @@
 #include "participant/transaction_rows.hpp"
 
 #include <algorithm>
+#include <set>
 #include <span>
 
 #include "base/check.hpp"
 #include "participant/acceptor.hpp"
 #include "participant/purge.hpp"
-#include "participant/schema.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::participant {
@@ -49,8 +49,9 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
           "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT gtrid,branch,kind,participants,label" + age +
           from("proof") + "SELECT gtrid,branch,kind" + from("proof") + "SELECT closed_below,proofs_kept FROM " +
           config.schema + ".pulse WHERE coordinator='" + config.coordinator_id + "';SELECT since,epoch FROM " +
-          config.schema + ".coordinator WHERE id='" + config.coordinator_id + "'",
-      7);
+          config.schema + ".coordinator WHERE id='" + config.coordinator_id + "';SELECT epoch,below FROM " +
+          config.schema + ".purged WHERE coordinator='" + config.coordinator_id + "'",
+      8);
   if (result.error) return result.error;
   const auto rows = [&](std::size_t statement) -> const auto& {
     return result.answers[statement].rows->rows;
@@ -91,6 +92,8 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
   const bool was_here = !rows(5).empty();
   const auto closed_below = was_here ? text_of(rows(5).front()[0]) : std::string();
   const bool kept = was_here && text_of(rows(5).front()[1]) == "1";
+  std::map<std::uint32_t, std::string> purged;
+  for (const auto& row : rows(7)) purged[static_cast<std::uint32_t>(int_of(row[0]))] = text_of(row[1]);
   for (const auto& gtrid : gtrids) {
     auto& one = found[gtrid];
     const auto epoch = protocol::parse_gtrid(gtrid)->epoch;
@@ -98,6 +101,9 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
     one.remembers = !rows(6).empty() && int_of(rows(6).front()[0]) <= epoch && int_of(rows(6).front()[1]) >= epoch;
     one.closed = one.remembers && gtrid < closed_below;
     one.proofs_kept = one.remembers && kept;
+    one.vouches = kept;
+    const auto ended = purged.find(epoch);
+    one.ended = ended != purged.end() && gtrid < ended->second;
   }
   return std::nullopt;
 }
@@ -118,6 +124,57 @@ std::variant<Found, SqlError> find_rows(Session& session, const Config& config,
     return found;
   }
   return found;
+}
+
+Failure forget_planted(Session& session, const Config& config, std::vector<ports::ListedXid>& branches) {
+  if (branches.empty() || !config.proof_rows) return std::nullopt;
+  const auto pulse = session.run("SELECT proofs_kept FROM " + config.schema + ".pulse WHERE coordinator='" +
+                                 config.coordinator_id + "'");
+  if (pulse.error && !is_absent(*pulse.error)) return pulse.error;
+  const bool was_here = !pulse.error && !pulse.answers.front().rows->rows.empty();
+  if (was_here && text_of(pulse.answers.front().rows->rows.front()[0]) == "0") return std::nullopt;
+  std::set<std::string> gtrids;
+  for (const auto& branch : branches) gtrids.insert(branch.gtrid);
+  const std::vector<std::string> asked(gtrids.begin(), gtrids.end());
+  std::set<std::string> vouched;
+  for (std::size_t i = 0; i < asked.size(); i += kAskedAtOnce) {
+    const auto count = std::min(kAskedAtOnce, asked.size() - i);
+    const auto rows =
+        session.run("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT gtrid FROM " + config.schema +
+                        ".proof WHERE gtrid IN " + keys_of(std::span(asked).subspan(i, count)),
+                    2);
+    if (rows.error && !is_absent(*rows.error)) return rows.error;
+    if (rows.error) break;
+    for (const auto& row : rows.answers[1].rows->rows) vouched.insert(text_of(row[0]));
+  }
+  std::erase_if(branches, [&](const auto& branch) { return !vouched.contains(branch.gtrid); });
+  return std::nullopt;
+}
+
+std::variant<std::vector<std::string>, SqlError> list_rows(Session& session, const Config& config,
+                                                           const std::string& from, const std::string& to,
+                                                           std::size_t most) {
+  const auto [low, high] = own_range(config, from, to);
+  const auto range = " WHERE gtrid>=" + quoted(session, low) + " AND gtrid<" + quoted(session, high) +
+                     " ORDER BY gtrid LIMIT " + std::to_string(most);
+  // A branch that is prepared, or hidden, has its row, which can be seen only uncommitted.
+  const auto result =
+      session.run("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT DISTINCT gtrid FROM " + config.schema +
+                      ".proof" + range + ";SELECT DISTINCT gtrid FROM " + config.schema + ".acceptor" + range,
+                  3);
+  if (result.error) {
+    if (is_absent(*result.error)) return std::vector<std::string>();
+    return *result.error;
+  }
+  std::set<std::string> gtrids;
+  for (const auto statement : {1, 2}) {
+    for (const auto& row : result.answers[static_cast<std::size_t>(statement)].rows->rows) {
+      gtrids.insert(text_of(row[0]));
+    }
+  }
+  std::vector<std::string> first(gtrids.begin(), gtrids.end());
+  if (first.size() > most) first.resize(most);
+  return first;
 }
 
 std::variant<ports::HeuristicChoice, SqlError> choose(Session& session, const Config& config, const std::string& gtrid,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "participant/config.hpp"
+#include "participant/schema.hpp"
 #include "participant/session.hpp"
 #include "ports/participant.hpp"
 
@@ -16,6 +17,15 @@ namespace assent::participant {
 /// As ports::Participant::find_rows() says.
 std::variant<std::map<std::string, ports::TransactionRows>, SqlError> find_rows(Session& session, const Config& config,
                                                                                 const std::vector<std::string>& gtrids);
+
+/// Takes those branches out that were made by somebody else under such names: each of Assent's that is prepared here has
+/// its own row, unless proof rows were ever off.
+Failure forget_planted(Session& session, const Config& config, std::vector<ports::ListedXid>& branches);
+
+/// As ports::Participant::list_rows() says.
+std::variant<std::vector<std::string>, SqlError> list_rows(Session& session, const Config& config,
+                                                           const std::string& from, const std::string& to,
+                                                           std::size_t most);
 
 /// As ports::Participant::choose() says.
 std::variant<ports::HeuristicChoice, SqlError> choose(Session& session, const Config& config, const std::string& gtrid,

@@ -41,7 +41,8 @@ struct BranchSettled {
   bool operator==(const BranchSettled&) const = default;
 };
 
-/// Every branch is settled. Not forced.
+/// Every branch is settled. Not forced. Of a transaction that the log does not have: nothing is left of it anywhere, so
+/// that what operators have said of it can be forgotten.
 struct TransactionEnded {
   std::string gtrid;
   bool operator==(const TransactionEnded&) const = default;
@@ -167,6 +168,9 @@ struct LogState {
   std::uint64_t last_sequence = 0;  ///< Of the last record that was read; 0: none.
   /// Hazards of transactions that are not live, by gtrid and branch.
   std::map<std::pair<std::string, std::uint16_t>, HazardFound> hazards;
+  /// Those that an operator has seen to, of transactions that have ended or were never live, until TransactionEnded is
+  /// said of them once more: their rows may still stand at participants.
+  std::set<std::pair<std::string, std::uint16_t>> acknowledged;
   bool operator==(const LogState&) const = default;
 };
 

@@ -154,8 +154,12 @@ struct TransactionRows {
   bool remembers = false;
   /// Always, by every process of the coordinator that was here. Else a missing one says nothing.
   bool proofs_kept = false;
+  /// The same, whatever it has kept of what was written: a branch of Assent's that is prepared here has its own row,
+  /// which nobody can take from it.
+  bool vouches = false;
   std::vector<std::pair<std::uint16_t, protocol::AcceptorRow>> acceptors;  ///< Which of its acceptors, from 0.
-  bool closed = false;                                                     ///< As close_acceptor() said.
+  bool closed = false;  ///< As close_acceptor() said.
+  bool ended = false;   ///< As purge_proofs() said: its end is durable, and its proof rows here are gone or going.
   std::optional<HeuristicChoice> chosen;
 };
 
@@ -231,7 +235,9 @@ class Participant {
   static constexpr std::uint64_t kPurgedRowsMax = 10'000;
 
   /// Deletes this coordinator's proof rows with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of them. Gives how
-  /// many were deleted: when fewer than that, none is left in the range.
+  /// many were deleted: when fewer than that, none is left in the range. Says first, durably, that what it deletes has
+  /// ended, and so has all of the same epoch below it, but for open hazards: rows that other participants still have
+  /// are then no sign of a commit that nobody decided.
   /// Of one protocol only, where one is named.
   virtual void purge_proofs(std::string from, std::string to, std::optional<Protocol> only,
                             Done<Result<std::uint64_t>> done) = 0;
@@ -247,6 +253,11 @@ class Participant {
   virtual void find_rows(std::vector<std::string> gtrids,
                          Done<Result<std::map<std::string, TransactionRows>>> done) = 0;
 
+  /// The gtrids of this coordinator with `from` <= gtrid < `to` that have proof or acceptor rows here, those too whose
+  /// row a branch still holds; the first `most` of them, in order.
+  virtual void list_rows(std::string from, std::string to, std::size_t most,
+                         Done<Result<std::vector<std::string>>> done) = 0;
+
   /// Whom these branches, prepared here, keep waiting. Only looks; may take a second where somebody waits.
   virtual void find_waits(std::vector<protocol::Xid> branches, Done<Result<LockWaits>> done) = 0;
 
@@ -261,11 +272,6 @@ class Participant {
   /// moment for them: until they are gone, what they prepared cannot be settled. For whoever finishes in the place of
   /// one that is taken for dead; enrol() does it by itself.
   virtual void end_predecessors(Done<Status> done) = 0;
-
-  using KnownServers = std::map<std::string, std::optional<protocol::ServerIdentity>>;
-  /// Success when the acceptor's rows of this coordinator's transactions below `to` name no participant but those
-  /// `known`, and no other servers than theirs. Errc::conflict says which other one.
-  virtual void check_members(std::string to, KnownServers known, Done<Status> done) = 0;
 
   /// Says here, for good, that every branch of this coordinator's transactions below `to` is settled and that nobody
   /// needs their acceptor rows any more; then deletes those with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of

@@ -105,7 +105,10 @@ class Stepper {
     switch (event.finding) {
       case Finding::committed: branch.state = State::committed; break;
       case Finding::unproven: branch.state = State::unproven; break;
-      case Finding::rolled_back: branch.state = State::rolled_back; break;
+      case Finding::rolled_back:
+        // One that somebody has committed stays so until it is acknowledged: that its row is gone does not undo it.
+        if (branch.state != State::hazard) branch.state = State::rolled_back;
+        break;
       case Finding::ambiguous:
         // A hazard stays one until it is proven otherwise.
         if (branch.state != State::hazard) branch.state = State::in_doubt;

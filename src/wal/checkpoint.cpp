@@ -106,6 +106,11 @@ bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
     if (!take_hazard(in, hazard)) return false;
     into.restore(std::move(hazard));
   }
+  const auto acknowledged_count = version >= 3 ? in.take_int<std::uint64_t>() : 0;
+  for (std::uint64_t i = 0; i < acknowledged_count && in.ok(); ++i) {
+    std::string gtrid(in.take_string());
+    into.restore_acknowledged(std::move(gtrid), in.take_int<std::uint16_t>());
+  }
   return in.ok() && in.left() == 0;
 }
 
@@ -138,6 +143,11 @@ std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& st
   for (const auto& key : state.key_order()) put_key(out, state.state().kept_keys.at(key));
   base::put_int(out, static_cast<std::uint64_t>(state.state().hazards.size()));
   for (const auto& [place, hazard] : state.state().hazards) put_hazard(out, hazard);
+  base::put_int(out, static_cast<std::uint64_t>(state.state().acknowledged.size()));
+  for (const auto& [gtrid, branch] : state.state().acknowledged) {
+    base::put_string(out, gtrid);
+    base::put_int(out, branch);
+  }
   std::string size;
   base::put_int(size, static_cast<std::uint64_t>(out.size() + kChecksumBytes));
   out.replace(kHeadBytes - size.size(), size.size(), size);

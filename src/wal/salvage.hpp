@@ -34,7 +34,7 @@ namespace assent::wal {
 // What is lost can have been decisions, so the log may not presume abort for anything that it can have decided. It
 // therefore goes on as a log that begins now: its first epoch is above every one that it can have seen. A branch in
 // two phases of an earlier epoch, without a decision that was kept, is then left alone and alarmed, never rolled back
-// (protocol/recovery.hpp, Era::before_log); proof rows of earlier epochs are not purged.
+// (protocol/ruling.hpp, Era::before_log); proof rows of earlier epochs are not purged.
 
 /// An epoch that is lost has to be passed as well: farther than any coordinator is started between two checkpoints.
 /// Were it too little, the participants, who have seen the higher epoch, would have the start refused.

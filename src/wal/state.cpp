@@ -29,6 +29,10 @@ void StateBuilder::restore(ports::LiveDecision live) {
   state_.live.insert_or_assign(std::move(gtrid), std::move(live));
 }
 
+void StateBuilder::restore_acknowledged(std::string gtrid, std::uint16_t branch) {
+  state_.acknowledged.emplace(std::move(gtrid), branch);
+}
+
 void StateBuilder::restore(ports::HazardFound hazard) {
   std::pair place(hazard.gtrid, hazard.branch);
   state_.hazards.insert_or_assign(std::move(place), std::move(hazard));
@@ -118,17 +122,29 @@ void StateBuilder::on(const ports::BranchSettled& record) {
 }
 
 void StateBuilder::on(const ports::HazardAcknowledged& record) {
-  state_.hazards.erase({record.gtrid, record.branch});
+  const bool open = state_.hazards.erase({record.gtrid, record.branch}) > 0;
   const auto found = state_.live.find(record.gtrid);
-  if (found == state_.live.end() || found->second.hazards.erase(record.branch) == 0) return;
-  found->second.acknowledged.insert(record.branch);
+  if (found == state_.live.end()) {
+    if (open) restore_acknowledged(record.gtrid, record.branch);
+    return;
+  }
+  if (found->second.hazards.erase(record.branch) > 0) found->second.acknowledged.insert(record.branch);
 }
 
 void StateBuilder::on(const ports::TransactionEnded& record) {
   const auto found = state_.live.find(record.gtrid);
-  if (found == state_.live.end()) return;
+  if (found == state_.live.end()) {
+    std::erase_if(state_.acknowledged, [&](const auto& place) { return place.first == record.gtrid; });
+    return;
+  }
   contradict(found->second);
-  state_.live.erase(found);
+  end(found);
+}
+
+// What operators have said of it is needed until its rows are gone.
+void StateBuilder::end(std::map<std::string, ports::LiveDecision>::iterator live) {
+  for (const auto branch : live->second.acknowledged) restore_acknowledged(live->first, branch);
+  state_.live.erase(live);
 }
 
 // The key of one that had a hazard to the end stands for no outcome.
@@ -142,7 +158,10 @@ bool StateBuilder::contradict(const ports::LiveDecision& ended) {
 
 void StateBuilder::on(ports::HazardFound record) {
   const auto found = state_.live.find(record.gtrid);
-  if (found == state_.live.end()) return restore(std::move(record));
+  if (found == state_.live.end()) {
+    state_.acknowledged.erase({record.gtrid, record.branch});
+    return restore(std::move(record));
+  }
   // The later word counts: a branch that is a hazard after it was called settled is looked after again.
   found->second.settled.erase(record.branch);
   found->second.acknowledged.erase(record.branch);
@@ -166,7 +185,7 @@ void StateBuilder::on(const ports::TransactionRolledBack& record) {
   const bool is_its_own =
       kept != state_.kept_keys.end() && kept->second.gtrid == record.gtrid && !kept->second.rolled_back;
   if (!contradict(found->second) && is_its_own) forget(kept);
-  state_.live.erase(found);
+  end(found);
 }
 
 // A transaction that committed, or may have, keeps its key: only its own rollback takes it over.

@@ -31,6 +31,8 @@ class StateBuilder {
   void restore(ports::LiveDecision live);
   /// Of a transaction that is not live.
   void restore(ports::HazardFound hazard);
+  /// The same: one that an operator has seen to.
+  void restore_acknowledged(std::string gtrid, std::uint16_t branch);
   /// A key that has no order comes behind all others.
   void keep(ports::KeptKey key);
   /// Starts come in their order.
@@ -61,6 +63,7 @@ class StateBuilder {
   void on(const ports::OperatorAct&) {}
   void on(ports::KeyRolledBack record);
   void count();
+  void end(std::map<std::string, ports::LiveDecision>::iterator live);
   bool contradict(const ports::LiveDecision& ended);
   using Keys = std::map<std::string, ports::KeptKey>;
   using Order = std::map<std::uint64_t, std::string>;

@@ -4,6 +4,7 @@
 
 #include "micro_alloc.hpp"
 #include "protocol/recovery.hpp"
+#include "protocol/ruling.hpp"
 #include "protocol/settle.hpp"
 #include "protocol/transaction_rules.hpp"
 #include "protocol/xid.hpp"
@@ -74,9 +75,9 @@ void recovery_of_a_listed_branch(benchmark::State& state) {
   const auto before = allocations();
   for (auto _ : state) {
     const Whose whose = whose_branch(kFormatId, gtrid, bqual, "shop1", "orders");
-    const Act act = recovery_act(whose, Known::nothing, Era::past, Protocol::two_phase);
-    if (act != Act::roll_back) state.SkipWithError("the rule has changed");
-    benchmark::DoNotOptimize(act);
+    const Ruled ruled = rule({.protocol = Protocol::two_phase, .known = Known::nothing, .era = Era::past});
+    if (whose != Whose::here || ruled.ruling != Ruling::roll_back) state.SkipWithError("the rule has changed");
+    benchmark::DoNotOptimize(ruled);
   }
   count_allocations(state, before);
 }

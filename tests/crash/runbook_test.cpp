@@ -406,7 +406,14 @@ void RunbookTest::somebody_rolled_a_branch_back() {
   dba(stock()).run("XA ROLLBACK " + listed(stock()).at(0));
   failpoints_.disarm();
   EXPECT_EQ(told.get()->outcome, Outcome::unknown);
-  follow();
+  follow("One that was decided was rolled back");
+  expect_settled(2);
+  expect_serves();
+  die_at("decision_unforced=crash");
+  dba(stock()).run("XA COMMIT " + listed(stock()).at(0));
+  start();
+  EXPECT_TRUE(eventually([&] { return daemon_.client().info()->hazards == 1; })) << daemon_.output();
+  follow("One that nothing had decided was committed");
   expect_settled(2);
   expect_serves();
 }
@@ -432,7 +439,10 @@ void RunbookTest::branches_of_others() {
   prepare(stock(), "'" + others + "','02.02.stock',1095978580",
           "INSERT INTO assent.proof(gtrid,branch,kind,participants,protocol) VALUES ('" + others +
               "',2,'proof','orders,stock',2)");
-  follow();
+  follow("Not named as ours");
+  prepare(orders(), "'shop1.00000001.0000000000ff.0123456789abcdef.2','01.02.orders',1095978580",
+          "UPDATE accounts SET note='x' WHERE id=4");
+  follow("Named as ours, and made by somebody else");
   expect_serves();
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "protocol/recovery.hpp"
+#include "protocol/ruling.hpp"
 
 namespace assent::explore {
 namespace {
@@ -229,8 +229,9 @@ void LogSteps::settle_left_behind(LogWorldState& state, std::uint8_t i, std::siz
                    : epoch > process.epoch  ? protocol::Era::future
                    : epoch == process.epoch ? protocol::Era::current
                                             : protocol::Era::past;
-  const auto act = protocol::recovery_act(protocol::Whose::here, protocol::Known::nothing, era, Protocol::two_phase);
-  if (act != protocol::Act::roll_back) return;
+  protocol::Evidence evidence;
+  evidence.era = era;
+  if (protocol::rule(evidence).ruling != protocol::Ruling::roll_back) return;
   if (!is_without(Safeguard::siblings_read)) {
     const auto other = 1 - p;
     if (!has_session(state, i, other)) return;

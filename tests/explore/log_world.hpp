@@ -10,7 +10,7 @@ namespace assent::explore {
 
 /// A coordinator's log among people who copy it, put a copy back, or start on an empty directory: one key, sent at most
 /// twice, two participants with their owner rows, two directories, and processes that start in either, blind or not,
-/// each judged by the real rule (log_fence.hpp) and settling what it finds by the real one (recovery.hpp). The first
+/// each judged by the real rule (log_fence.hpp) and settling what it finds by the real one (ruling.hpp). The first
 /// process runs in the first directory from the start.
 ///
 /// A process that does nothing for a while is one that is paused; one that gives no sign of life at a participant may

@@ -6,7 +6,7 @@
 
 #include "base/check.hpp"
 #include "packer.hpp"
-#include "protocol/recovery.hpp"
+#include "protocol/ruling.hpp"
 #include "protocol/settle.hpp"
 #include "protocol/transaction_rules.hpp"
 
@@ -313,9 +313,7 @@ class TwoPhaseWorld final : public World {
   }
 
   void sweep(State& state, std::size_t i) const {
-    const auto act = protocol::recovery_act(protocol::Whose::here, protocol::Known::nothing, protocol::Era::past,
-                                            Protocol::two_phase);
-    ASSENT_CHECK(act == protocol::Act::roll_back);
+    ASSENT_CHECK(protocol::rule({}).ruling == protocol::Ruling::roll_back);
     auto decided = Decided::rollback;
     const auto done = count(state, Branch::prepared) + count(state, Branch::committed);
     if (is_without(Safeguard::presumed_abort) && done == size_.branches) decided = Decided::commit;

@@ -9,7 +9,7 @@
 namespace assent::explore {
 
 /// One transaction in two phases: its branches at servers as they were measured to behave, the log, and the
-/// coordinator, which runs the real rules (step, judge, recovery_act), dies at any moment, and comes back with what its
+/// coordinator, which runs the real rules (step, judge, rule), dies at any moment, and comes back with what its
 /// log has.
 ///
 /// A server answers an XA COMMIT that does not come from the branch's own session, while that one lives, with OK

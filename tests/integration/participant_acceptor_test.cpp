@@ -105,11 +105,6 @@ TEST_P(ParticipantAcceptorTest, RowsTellWhoTakesPartAlsoThoseOfAPreparedBranch) 
   EXPECT_EQ(kept->members->acceptors, (std::vector<std::string>{"stock", "orders"}));
   ASSERT_EQ(kept->acceptors.size(), 1U);
   EXPECT_EQ(kept->acceptors[0].first, 1U);
-  EXPECT_TRUE(participant->check_members("~", {{"orders", 1}, {"stock", 2}}));
-  const auto unknown = participant->check_members("~", {{"stock", 2}});
-  ASSERT_FALSE(unknown);
-  EXPECT_EQ(unknown.error().code, Errc::conflict);
-  EXPECT_NE(unknown.error().what.find("'orders'"), std::string::npos) << unknown.error().what;
 }
 
 // A name that leads to another server, and rows that speak of the one before.

@@ -108,8 +108,9 @@ class BlockingParticipant {
     if (!found.ok()) return found.error();
     return (*found)[xid.gtrid];
   }
-  Status check_members(const std::string& to, const ports::Participant::KnownServers& known) {
-    return call<Status>([&](auto done) { port_->check_members(to, known, std::move(done)); }).get();
+  Result<std::vector<std::string>> list_rows(const std::string& from, const std::string& to, std::size_t most) {
+    using Listed = Result<std::vector<std::string>>;
+    return call<Listed>([&](auto done) { port_->list_rows(from, to, most, std::move(done)); }).get();
   }
   Result<std::uint64_t> close_acceptor(const std::string& from, const std::string& to) {
     return call<Result<std::uint64_t>>([&](auto done) { port_->close_acceptor(from, to, std::move(done)); }).get();

@@ -3,144 +3,208 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <set>
 
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
 namespace {
 
-using protocol::Act;
 using protocol::Era;
+using protocol::Ground;
 using protocol::Known;
+using protocol::Quorum;
 using protocol::Ruling;
 using protocol::Sight;
+using protocol::Some;
 using protocol::Value;
+
+constexpr std::array kSights{Sight::prepared, Sight::held,     Sight::proven,     Sight::fenced,
+                             Sight::absent,   Sight::not_kept, Sight::unreachable};
 
 /// Knows the same of everything.
 class Same final : public Knowledge {
  public:
-  Same(Known known, Era era, std::optional<Outcome> outcome = std::nullopt)
-      : known_(known), era_(era), outcome_(outcome) {}
+  Same(Known known, Era era, std::set<std::uint16_t> seen_to = {})
+      : known_(known), era_(era), seen_to_(std::move(seen_to)) {}
   Known known(const std::string&) const override { return known_; }
   Era era(std::uint32_t) const override { return era_; }
-  std::optional<Outcome> outcome(const std::string&) const override { return outcome_; }
+  bool is_alive(const std::string&) const override { return false; }
   std::vector<ports::LiveDecision> decisions() const override { return {}; }
   std::vector<Hazard> hazards() const override { return {}; }
+  bool is_seen_to(const std::string&, std::uint16_t branch) const override { return seen_to_.contains(branch); }
+  std::uint32_t rows_left_below_epoch() const override { return 0; }
 
  private:
   const Known known_;
   const Era era_;
-  const std::optional<Outcome> outcome_;
+  const std::set<std::uint16_t> seen_to_;
 };
 
 SeenTransaction seen(Protocol protocol, const std::vector<Sight>& sights) {
   SeenTransaction one;
   one.gtrid = protocol::format_gtrid({"shop1", 3, 1, 9, protocol});
   one.protocol = protocol;
+  one.vouched = true;
+  one.all_read = true;
   for (const auto sight : sights) {
     const auto number = static_cast<std::uint16_t>(one.branches.size() + 1);
     const auto name = "p" + std::to_string(number);
     one.members.participants.push_back(name);
-    one.branches.push_back({name, number, std::nullopt, sight, {}, {}});
+    one.branches.push_back({.participant = name,
+                            .number = number,
+                            .xid = std::nullopt,
+                            .sight = sight,
+                            .listed_at = name,
+                            .verdict = Verdict::undecidable,
+                            .reason = {}});
   }
   return one;
 }
 
-/// With what three acceptors say; nothing: not reached.
-SeenTransaction asked(const std::vector<std::optional<protocol::AcceptorRow>>& rows, std::size_t read,
-                      std::size_t closed = 0) {
-  auto one = seen(Protocol::three_phase, {Sight::prepared});
-  one.acceptors = rows;
-  one.acceptors_read = read;
-  one.acceptors_closed = closed;
+SeenTransaction ruled(SeenTransaction one, const Knowledge* knowledge, bool others_are_lost = false) {
+  rule_on(one, knowledge, others_are_lost);
   return one;
 }
-protocol::AcceptorRow accepted(protocol::Ballot ballot, Value value) {
-  return {ballot, protocol::Accepted{ballot, value}};
-}
 
-TEST(RuleByLog, SaysWhatTheRecoveryTableDoes) {
-  for (const auto known : {Known::live, Known::decided, Known::nothing, Known::closed}) {
+TEST(RuleOn, EveryPairOfSightsHasARulingAReasonAndAVerdictForEachBranch) {
+  for (const auto known : {Known::nothing, Known::running, Known::rolling_back, Known::decided, Known::closed}) {
     for (const auto era : {Era::before_log, Era::past, Era::current, Era::future}) {
       for (const auto protocol : {Protocol::two_phase, Protocol::three_phase}) {
-        auto one = seen(protocol, {Sight::prepared, Sight::prepared});
-        rule_by_log(one, Same(known, era));
-        EXPECT_FALSE(one.why.empty());
-        switch (protocol::recovery_act(protocol::Whose::here, known, era, protocol)) {
-          case Act::leave: EXPECT_EQ(one.ruling, Ruling::running); break;
-          case Act::commit: EXPECT_EQ(one.ruling, Ruling::commit); break;
-          case Act::roll_back: EXPECT_EQ(one.ruling, Ruling::roll_back); break;
-          // Nobody says who its acceptors are.
-          case Act::await_quorum: EXPECT_EQ(one.ruling, Ruling::undecidable); break;
-          case Act::alarm: EXPECT_EQ(one.ruling, Ruling::undecidable); break;
+        for (const auto first : kSights) {
+          for (const auto second : kSights) {
+            const Same knowledge(known, era);
+            const auto one = ruled(seen(protocol, {first, second}), &knowledge);
+            EXPECT_EQ(one.ruled, protocol::rule(evidence_of(seen(protocol, {first, second}), &knowledge, false)));
+            EXPECT_FALSE(one.why.empty());
+            for (const auto& branch : one.branches) {
+              EXPECT_FALSE(branch.reason.empty());
+              EXPECT_EQ(branch.verdict, protocol::verdict_of(one.ruled.ruling, branch.sight));
+            }
+          }
         }
       }
     }
   }
 }
 
-TEST(RuleByLog, ADecisionCommitsTwoPhasesAndDecidesNothingInThree) {
+TEST(RuleOn, OfAnEarlierEpochASiblingThatCannotBeReadIsWaitedForAndSaidSo) {
+  const Same past(Known::nothing, Era::past);
+  const auto waits = ruled(seen(Protocol::two_phase, {Sight::prepared, Sight::unreachable}), &past);
+  EXPECT_EQ(waits.ruled, (protocol::Ruled{Ruling::undecidable, Ground::not_all_seen}));
+  EXPECT_TRUE(waits.to_settle().empty());
+  EXPECT_NE(waits.branches[0].reason.find("'p2'"), std::string::npos) << waits.branches[0].reason;
+  const Same current(Known::nothing, Era::current);
+  EXPECT_EQ(ruled(seen(Protocol::two_phase, {Sight::prepared, Sight::unreachable}), &current).ruled.ruling,
+            Ruling::roll_back);
+}
+
+TEST(RuleOn, AProofWithoutADecisionIsAHazardAndItsSiblingsWait) {
+  const Same past(Known::nothing, Era::past);
+  const auto one = ruled(seen(Protocol::two_phase, {Sight::proven, Sight::prepared}), &past);
+  EXPECT_EQ(one.branches[0].verdict, Verdict::hazard);
+  EXPECT_EQ(one.branches[1].verdict, Verdict::undecidable);
+  EXPECT_TRUE(one.is_left());
+}
+
+TEST(RuleOn, OnceItsHazardIsAcknowledgedTheRestIsRolledBack) {
+  const Same past(Known::nothing, Era::past, {1});
+  const auto one = ruled(seen(Protocol::two_phase, {Sight::proven, Sight::prepared}), &past);
+  ASSERT_EQ(one.branches.size(), 1U) << "nothing is to be said of the other any more";
+  EXPECT_EQ(one.branches[0].verdict, Verdict::will_roll_back);
+  const auto over = ruled(seen(Protocol::two_phase, {Sight::proven, Sight::absent}), &past);
+  EXPECT_FALSE(over.is_left());
+}
+
+TEST(RuleOn, AnOperatorsCommitCommitsTheRest) {
+  const Same past(Known::nothing, Era::past);
+  auto one = seen(Protocol::two_phase, {Sight::proven, Sight::prepared});
+  one.choices["p2"] = {Value::commit, "ada", "paid", 0};
+  EXPECT_EQ(ruled(one, &past).branches[1].verdict, Verdict::will_commit);
+}
+
+TEST(RuleOn, WhatHasEndedIsNoHazardWhereItsRowsAreHalfGone) {
+  const Same past(Known::nothing, Era::past);
+  auto one = seen(Protocol::two_phase, {Sight::proven, Sight::absent});
+  EXPECT_TRUE(ruled(one, &past).is_left());
+  one.closed = true;
+  EXPECT_FALSE(ruled(one, &past).is_left());
+  one.has_hazard = true;
+  EXPECT_TRUE(ruled(one, &past).is_left()) << "an open hazard is younger than what was said of all below a bound";
+}
+
+TEST(RuleOn, CommittedEverywhereNothingIsLeft) {
+  const Same past(Known::nothing, Era::past);
+  EXPECT_FALSE(ruled(seen(Protocol::two_phase, {Sight::proven, Sight::proven}), &past).is_left());
+  const auto half_seen = ruled(seen(Protocol::two_phase, {Sight::proven, Sight::unreachable}), &past);
+  EXPECT_TRUE(half_seen.is_left());
+  EXPECT_FALSE(half_seen.is_left_here());
+}
+
+TEST(RuleOn, AHiddenBranchIsLeft) {
+  const Same past(Known::nothing, Era::past);
+  EXPECT_TRUE(ruled(seen(Protocol::two_phase, {Sight::held, Sight::absent}), &past).is_left());
+}
+
+TEST(RuleOn, APlantedBranchIsForeign) {
+  const Same past(Known::nothing, Era::past);
+  for (const auto protocol : {Protocol::two_phase, Protocol::three_phase}) {
+    auto one = seen(protocol, {Sight::prepared});
+    one.vouched = false;
+    EXPECT_EQ(ruled(one, &past).branches[0].verdict, Verdict::foreign);
+    EXPECT_EQ(ruled(one, nullptr).branches[0].verdict, Verdict::foreign);
+    EXPECT_TRUE(ruled(one, nullptr).to_settle().empty());
+  }
+}
+
+TEST(RuleOn, ADecisionCommitsTwoPhasesAndDecidesNothingInThree) {
+  const Same nothing(Known::nothing, Era::past);
   auto two = seen(Protocol::two_phase, {Sight::prepared});
   two.decision = ports::LiveDecision{};
-  rule_by_log(two, Same(Known::decided, Era::past));
-  EXPECT_EQ(two.ruling, Ruling::commit);
-  auto three = asked({std::nullopt, std::nullopt, std::nullopt}, 3);
+  EXPECT_EQ(ruled(two, &nothing).ruled.ruling, Ruling::commit);
+  auto three = seen(Protocol::three_phase, {Sight::prepared});
   three.decision = ports::LiveDecision{};
-  rule_by_log(three, Same(Known::decided, Era::past));
-  EXPECT_EQ(three.ruling, Ruling::roll_back) << "an intention that no acceptor has heard of";
+  three.members.acceptors = {"p1", "p2", "p3"};
+  three.acceptors = {{0, false, {}}, {1, false, {}}};
+  EXPECT_EQ(ruled(three, &nothing).ruled.ruling, Ruling::roll_back) << "an intention that no acceptor has heard of";
 }
 
-TEST(RuleByLog, WhatItsCoordinatorRollsBackIsSaidSo) {
-  auto one = seen(Protocol::two_phase, {Sight::prepared});
-  rule_by_log(one, Same(Known::live, Era::current, Outcome::rolled_back));
-  EXPECT_EQ(one.ruling, Ruling::roll_back);
+TEST(RuleOn, InThreePhasesClosedIsClosedWhateverAStaleRowSays) {
+  const Same past(Known::nothing, Era::past);
+  auto one = seen(Protocol::three_phase, {Sight::absent, Sight::prepared});
+  one.members.acceptors = {"p1", "p2", "p3"};
+  one.acceptors = {{0, true, {}}, {1, true, {}}, {2, false, protocol::Accepted{0, Value::commit}}};
+  one.closed = true;
+  const auto back = ruled(one, &past);
+  EXPECT_EQ(back.ruled.ruling, Ruling::over);
+  ASSERT_EQ(back.branches.size(), 1U) << "no hazard at the sibling";
+  EXPECT_EQ(back.branches[0].verdict, Verdict::will_roll_back);
 }
 
-TEST(RuleByQuorum, TheHighestAcceptedValueOfAMajorityBinds) {
-  auto both = asked({accepted(0, Value::commit), accepted(5, Value::rollback), std::nullopt}, 2);
-  rule_by_quorum(both);
-  EXPECT_EQ(both.ruling, Ruling::roll_back);
-  auto commit = asked({accepted(0, Value::commit), std::nullopt, std::nullopt}, 2);
-  rule_by_quorum(commit);
-  EXPECT_EQ(commit.ruling, Ruling::commit);
-}
-
-TEST(RuleByQuorum, WithoutAMajorityNothingIsDecided) {
-  auto minority = asked({accepted(0, Value::commit), std::nullopt, std::nullopt}, 1);
-  rule_by_quorum(minority);
-  EXPECT_EQ(minority.ruling, Ruling::undecidable);
-  auto nobody = asked({}, 0);
-  rule_by_quorum(nobody);
-  EXPECT_EQ(nobody.ruling, Ruling::undecidable);
-}
-
-TEST(RuleByQuorum, NothingAcceptedOrClosedMeansRollback) {
-  auto nothing = asked({std::nullopt, std::nullopt, std::nullopt}, 2);
-  rule_by_quorum(nothing);
-  EXPECT_EQ(nothing.ruling, Ruling::roll_back);
-  auto closed = asked({std::nullopt, std::nullopt, std::nullopt}, 3, 2);
-  rule_by_quorum(closed);
-  EXPECT_EQ(closed.ruling, Ruling::roll_back);
-  EXPECT_NE(closed.why.find("it had ended"), std::string::npos);
-}
-
-TEST(RuleWithoutLog, AMemberThatIsNotKnownKeepsItUndecidable) {
+TEST(RuleOn, WithoutTheLogAMemberThatIsNotKnownKeepsItUndecidable) {
   auto one = seen(Protocol::two_phase, {Sight::prepared});
   one.members = {};
-  rule_without_log(one);
-  EXPECT_EQ(one.ruling, Ruling::undecidable);
-  EXPECT_EQ(one.ground, protocol::Ground::not_all_seen);
+  EXPECT_EQ(ruled(one, nullptr).ruled, (protocol::Ruled{Ruling::undecidable, Ground::not_all_seen}));
 }
 
-TEST(RuleWithoutLog, ChoicesThatContradictEachOtherDecideNothing) {
+TEST(RuleOn, ChoicesThatContradictEachOtherDecideNothing) {
   auto one = seen(Protocol::two_phase, {Sight::prepared, Sight::prepared});
   one.choices["p1"] = {Value::commit, "ada", "paid", 0};
-  rule_without_log(one);
-  EXPECT_EQ(one.ruling, Ruling::commit);
+  EXPECT_EQ(ruled(one, nullptr).ruled.ruling, Ruling::commit);
   one.choices["p2"] = {Value::rollback, "bob", "not paid", 0};
-  rule_without_log(one);
-  EXPECT_EQ(one.ruling, Ruling::undecidable);
-  EXPECT_NE(one.why.find("differently"), std::string::npos);
+  const auto both = ruled(one, nullptr);
+  EXPECT_EQ(both.ruled.ruling, Ruling::undecidable);
+  EXPECT_NE(both.why.find("differently"), std::string::npos);
+}
+
+TEST(RuleOn, WithOthersLostOnlyWhatThisLogHasNotSeenIsJudgedWithoutIt) {
+  const Same older(Known::nothing, Era::before_log);
+  const auto two = seen(Protocol::two_phase, {Sight::prepared, Sight::absent});
+  EXPECT_EQ(ruled(two, &older).ruled.ground, Ground::older_log);
+  EXPECT_EQ(ruled(two, &older, true).ruled.ground, Ground::missing);
+  const Same past(Known::nothing, Era::past);
+  EXPECT_FALSE(ruled(two, &past, true).without_log);
+  EXPECT_TRUE(ruled(seen(Protocol::three_phase, {Sight::prepared}), &past, true).without_log);
 }
 
 }  // namespace
