@@ -23,7 +23,7 @@ std::string what_is_wrong(const FenceLog& log, const FenceOwner& owner) {
   if (start == log.starts.end()) return "this log was never written by that process";
   return "this log has its records up to " + std::to_string(start->second.last_sequence) +
          ", and that process had written record " + std::to_string(owner.sequence.value_or(0)) +
-         ": this is an older copy";
+         ": this is an older copy, or was repaired with a loss";
 }
 
 constexpr const char* kWaysOut =
