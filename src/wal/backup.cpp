@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "wal/files.hpp"
+#include "wal/format.hpp"
 
 namespace assent::wal {
 namespace {
@@ -67,11 +68,24 @@ class Copy {
     std::unique_ptr<File> from, to;
     if (const Errno failed = disk_.open(from_path, OpenMode::read, from)) return {"open", from_path, failed};
     if (const Errno failed = disk_.open(to_path, OpenMode::create, to)) return {"create", to_path, failed};
+    FileInfo info;
+    if (const Errno failed = from->info(info)) return {"look at", from_path, failed};
     std::string bytes;
-    for (std::uint64_t at = 0;; at += bytes.size()) {
-      if (const Errno failed = from->read_at(at, kCopyAtOnceBytes, bytes)) return {"read", from_path, failed};
+    std::uint64_t sectors_until = 0;  // What the device does not give lies before this.
+    for (std::uint64_t at = 0; at < info.bytes; at += bytes.size()) {
+      const auto at_once = at < sectors_until ? kSectorBytes : kCopyAtOnceBytes;
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(at_once, info.bytes - at));
+      Errno failed = from->read_at(at, count, bytes);
+      if (failed == EIO && at_once > kSectorBytes) {
+        sectors_until = at + count;
+        bytes.clear();
+        continue;
+      }
+      // Stepped over, as in reading: the copy says there what no log ever says, and so is damaged where the log is.
+      if (failed == EIO) bytes.assign(count, kUnreadable), failed = 0;
+      if (failed != 0) return {"read", from_path, failed};
       if (bytes.empty()) break;
-      if (const Errno failed = to->write_at(at, bytes)) return {"write", to_path, failed};
+      if (const Errno unwritten = to->write_at(at, bytes)) return {"write", to_path, unwritten};
     }
     if (const Errno failed = to->sync()) return {"sync", to_path, failed};
     const Errno failed = disk_.give_to_owner_of(from_path, to_path);

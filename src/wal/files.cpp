@@ -215,12 +215,14 @@ Errno read_file_around(Disk& disk, const std::string& directory, const std::stri
     const Errno failed = file->read_at(at, static_cast<std::size_t>(count), part);
     return failed != 0 ? failed : part.size() == count ? 0 : EIO;
   };
+  std::uint64_t sectors_until = 0;  // A device may take long over each try, so none covers the same bad sector again.
   for (std::uint64_t at = 0; at < info.bytes;) {
-    auto count = std::min(kReadAroundBytes - at % kReadAroundBytes, info.bytes - at);
-    Errno failed = read(at, count);
-    if (failed == EIO) {
-      count = std::min(kSectorBytes - at % kSectorBytes, info.bytes - at);
-      failed = read(at, count);
+    const auto at_once = at < sectors_until ? kSectorBytes : kReadAroundBytes;
+    const auto count = std::min(at_once, info.bytes - at);
+    const Errno failed = read(at, count);
+    if (failed == EIO && at_once > kSectorBytes) {
+      sectors_until = at + count;
+      continue;
     }
     if (failed == EIO) {
       part.assign(static_cast<std::size_t>(count), kUnreadable);

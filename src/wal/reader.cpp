@@ -286,6 +286,7 @@ class Scanner {
       offset = found->offset + block.bytes_on_disk();
       walked.end = block.kind == BlockKind::batch ? offset : found->offset;
       walked.sealed = block.kind == BlockKind::seal;
+      note_seal(*found, number);
       if (block.kind == BlockKind::batch && !again && !apply(block, bytes, found->offset, summary)) return walked;
       // The next batch overwrites a mark, unless that stands behind a torn end. In older formats nothing does.
       at_end = walked.sealed || (block.kind == BlockKind::mark && segment.version < 3);
@@ -331,6 +332,14 @@ class Scanner {
     damage(segment_name(number), offset,
            "the log stops making sense after record " + reached + ", and at byte " + std::to_string(found.offset) +
                " says that it was durable up to record " + std::to_string(found.block.durable_through));
+  }
+
+  void note_seal(const BlockSearch::Found& found, std::uint64_t number) {
+    scan_.open_seal.reset();
+    if (found.block.kind != BlockKind::seal) return;
+    scan_.open_seal = Place{number, found.offset};
+    scan_.open_seal_first_sequence = found.block.first_sequence;
+    scan_.open_seal_durable_through = found.block.durable_through;
   }
 
   void pass_over_gap(std::uint64_t number, std::uint64_t from, std::uint64_t to) {

@@ -108,6 +108,10 @@ struct Scan {
   std::uint64_t end_segment_bytes = 0;
   std::uint32_t end_version = 0;         ///< Of the format of that segment.
   std::uint64_t end_first_sequence = 1;  ///< Of the first record that is or will be in the end's segment.
+  /// Of the segment before the end's, while that has no block yet.
+  std::optional<Place> open_seal;
+  std::uint64_t open_seal_first_sequence = 0;
+  std::uint64_t open_seal_durable_through = 0;
   std::optional<Place> last_batch;
   std::uint64_t last_batch_first_sequence = 0;
   std::uint32_t last_batch_records = 0;

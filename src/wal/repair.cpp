@@ -29,6 +29,7 @@ class Repair {
     ready_.current_first_sequence = scan_.end_first_sequence;
     if (auto reserve = take_reserve(); !reserve) return std::move(reserve).error();
     const bool old = scan_.end_version < kFormatVersion;
+    if (auto sealed = old ? Status(Ok{}) : seal_again(); !sealed) return std::move(sealed).error();
     if (auto opened = old ? leave_old_format() : open_current(); !opened) return std::move(opened).error();
     if (scan_.torn) tell_torn();
     if (!old && scan_.last_batch && scan_.next_sequence - 1 > scan_.durable_through) {
@@ -70,6 +71,23 @@ class Repair {
     if (!scan_.torn || scan_.torn->segment != scan_.end.segment) return Ok{};
     ready_.offset = round_up_to_sector(scan_.torn_end);
     return ready_.offset + kSectorBytes <= ready_.current.bytes ? Status(Ok{}) : clear_torn_end();
+  }
+
+  /// A seal is durable before anything stands in the next segment. This one may only be shown, its sync having failed.
+  /// There is no record in its page that could be lost.
+  Status seal_again() {
+    if (!scan_.open_seal) return Ok{};
+    const auto& place = *scan_.open_seal;
+    const std::string path = path_of(place.segment);
+    std::string seal(kBlockHeaderBytes, '\0');
+    finish_block({BlockKind::seal, scan_.checkpoint.log_id, place.segment, scan_.open_seal_first_sequence,
+                  scan_.open_seal_durable_through, 0, 0},
+                 place.offset, seal);
+    std::unique_ptr<File> file;
+    if (const Errno failed = disk_.open(path, OpenMode::read_write, file)) return io_error("open", path, failed);
+    if (const Errno failed = file->write_at(place.offset, seal)) return io_error("write", path, failed);
+    const Errno failed = file->sync();
+    return failed == 0 ? Status(Ok{}) : io_error("sync", path, failed);
   }
 
   /// It reaches to the end of the segment, where at least a seal must find its place: nothing in it was ever durable.

@@ -197,6 +197,17 @@ TEST_F(Repair, CutOffAtAnyStepItLeavesTheDamagedLogOrTheRepairedOne) {
   EXPECT_GT(new_ones, 3U);
 }
 
+TEST_F(Repair, WhatTheDeviceDoesNotGiveIsSteppedOverInTheCopyToo) {
+  write_log();
+  const auto at = offset_of(5);
+  auto whole = bytes("00000001.seg");
+  whole.replace(at, kSectorBytes, kSectorBytes, kUnreadable);
+  disk_.make_unreadable(path("00000001.seg"), at, at + 1);
+  const auto report = repair_or_fail(disk_);
+  EXPECT_TRUE(report.repaired);
+  EXPECT_EQ(disk_.bytes(report.copy + "/00000001.seg") == whole, true) << "what cannot be read is damage there as well";
+}
+
 TEST_F(Repair, ATornTailCutOffAtAnyStepIsPassedByTheNext) {
   write_log();
   const auto expected = read_state(kLog, disk_);
