@@ -1,7 +1,8 @@
 // Preloaded into a program under test: stands between it and the disk.
 //
 //   DISK_SHIM_RECORD=FILE     appends a line there for each write, sync and rename of files whose path contains the
-//                             text of DISK_SHIM_PATH: `write PATH OFFSET BYTES`, `sync PATH`, `rename FROM TO`
+//                             text of DISK_SHIM_PATH: `write PATH OFFSET BYTES KIND` (of a block, as the log's format
+//                             has it), `sync PATH`, `rename FROM TO`, and `locked out PATH` when it gets no lock
 //   DISK_SHIM_UNREADABLE=TEXT:FROM:TO
 //                             what a file whose path contains TEXT has from byte FROM to before TO gives EIO
 //   DISK_SHIM_FAILING=FILE    while FILE is there, syncs of files whose path contains the text of DISK_SHIM_PATH fail
@@ -21,6 +22,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -54,9 +56,12 @@ void record(const std::string& line) {
   if (real(fd, whole.data(), whole.size()) < 0) std::abort();
 }
 
-void record_write(int fd, std::int64_t offset, std::size_t bytes) {
+void record_write(int fd, std::int64_t offset, std::string_view bytes) {
   const auto path = path_of(fd);
-  if (is_watched(path)) record("write " + path + " " + std::to_string(offset) + " " + std::to_string(bytes));
+  if (!is_watched(path)) return;
+  const int kind = bytes.size() > 12 && (bytes.substr(8, 4) == "BLK3" || bytes.substr(8, 4) == "ABLK") ? bytes[12] : 0;
+  record("write " + path + " " + std::to_string(offset) + " " + std::to_string(bytes.size()) + " " +
+         std::to_string(kind));
 }
 
 int synced(int fd, const char* name) {
@@ -95,7 +100,7 @@ extern "C" {
 
 ssize_t pwrite(int fd, const void* bytes, std::size_t count, off_t offset) {
   const auto written = next<ssize_t (*)(int, const void*, std::size_t, off_t)>("pwrite")(fd, bytes, count, offset);
-  if (written > 0) record_write(fd, offset, static_cast<std::size_t>(written));
+  if (written > 0) record_write(fd, offset, {static_cast<const char*>(bytes), static_cast<std::size_t>(written)});
   return written;
 }
 ssize_t pwrite64(int fd, const void* bytes, std::size_t count, off64_t offset) {
@@ -137,6 +142,11 @@ int renameat(int from_fd, const char* from, int to_fd, const char* to) {
 int flock(int fd, int operation) {
   const int result = next<int (*)(int, int)>("flock")(fd, operation);
   static const auto paused = text_of("DISK_SHIM_PAUSED");
+  if (result != 0) {
+    const int why = errno;
+    if (const auto path = path_of(fd); is_watched(path)) record("locked out " + path);
+    errno = why;
+  }
   if (result != 0 || (operation & LOCK_UN) != 0 || paused.empty()) return result;
   const int made = ::open(paused.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (made < 0) std::abort();

