@@ -78,6 +78,56 @@ class FaultsAcceptorsTest : public WideSeamsTest {
 };
 ASSENT_FOR_EVERY_PAIR(FaultsAcceptorsTest);
 
+// On MySQL, which loses sight of no branch, its branch comes late instead.
+TEST_P(FaultsAcceptorsTest, WhatWasAcceptedIsNotSettledWhileABranchOfItCannotBeSeen) {
+  be_gone();
+  const auto gtrid = orphan_gtrid(1, 7, Protocol::three_phase);
+  const bool hidden = east().kind == "mariadb";
+  if (hidden) prepare_and_hide(east(), branch_of(gtrid, "east", kTwo), kPay);
+  prepare_branch(west(), branch_of(gtrid, "west", kTwo), kGet);
+  settle_by_hand(west(), gtrid, "COMMIT");
+  accept(east(), gtrid, 0, kTwo);
+  accept(west(), gtrid, 1, kTwo);
+  EXPECT_EQ(ours(), 0U) << "nobody lists anything of it";
+  start_without_log();
+  wait_purged();
+  for (const auto& server : {east(), west()}) {
+    EXPECT_EQ(rows_in(server, "acceptor", gtrid), 1) << server.name << "\n" << daemon_.output();
+  }
+  EXPECT_EQ(rows_in(west(), "proof", gtrid), 1) << daemon_.output();
+  EXPECT_EQ(live({"list"}).code, kCtlInDoubt) << live({"list"}).output;
+  if (hidden) {
+    servers().kill(east().name);
+    servers().restart(east().name);
+  } else {
+    prepare_unswept(east(), gtrid, kPay);
+  }
+  EXPECT_TRUE(eventually([&] { return ours() == 0 && balance(east(), 1) == kOpening - kAmount; })) << daemon_.output();
+  expect_moved(true);
+  Told list;
+  EXPECT_TRUE(eventually([&] { return (list = live({"list"})).code == kCtlClean; })) << list.output;
+  EXPECT_TRUE(eventually([&] { return rows_in(east(), "acceptor", gtrid) == 0; })) << daemon_.output();
+}
+
+TEST_P(FaultsAcceptorsTest, WhatWasAcceptedAndIsLostAtOneIsAHazardThoughNobodyListsAnythingOfIt) {
+  const auto gtrid = die_at("quorum_decided=crash", Protocol::three_phase);
+  settle_by_hand(east(), gtrid, "ROLLBACK");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  for (int run = 0; run < 2; ++run) {
+    SCOPED_TRACE(run);
+    start();
+    EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+    EXPECT_THAT(live({"hazards"}).output, HasSubstr(gtrid));
+    wait_purged();
+    EXPECT_EQ(rows_in(west(), "acceptor", gtrid), 1) << daemon_.output();
+    EXPECT_EQ(rows_in(west(), "proof", gtrid), 1) << daemon_.output();
+    daemon_.kill_9();
+  }
+  // And so it is for one who has no log.
+  start_without_log();
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+}
+
 TEST_P(FaultsAcceptorsTest, AnAcceptorWhoseNameLeadsToAnEmptyServerHasNoVoteOnWhatOneHasCommitted) {
   add_witness();
   const auto gtrid = die_with_a_majority_without_the_east();
@@ -117,6 +167,45 @@ TEST_P(FaultsAcceptorsTest, TheToolGivesNoVoteToAnAcceptorWhoseNameLeadsToAnEmpt
   const auto again = offline({"recover", "--log-lost", "--apply"});
   EXPECT_EQ(ours(), 0U) << again.output;
   expect_moved(true);
+}
+
+TEST_P(FaultsAcceptorsTest, WhatAMajorityHasClosedIsRolledBackByTheToolAsItSaysAndIsNoHazard) {
+  add_witness();
+  be_gone();
+  const auto gtrid = orphan_gtrid(1, 7, Protocol::three_phase);
+  prepare_branch(east(), branch_of(gtrid, "east", kThree), kPay);
+  accept(third(), gtrid, 2, kThree);
+  for (const auto& server : {east(), west()}) close(server);
+  lose_log();
+  be_silent();
+  const auto looked = offline({"recover", "--log-lost"});
+  EXPECT_EQ(looked.code, kCtlInDoubt) << looked.output;
+  EXPECT_THAT(looked.output, HasSubstr("1 will roll back"));
+  EXPECT_THAT(looked.output, Not(HasSubstr("HAZARD")));
+  const auto applied = offline({"recover", "--log-lost", "--apply"});
+  EXPECT_EQ(applied.code, kCtlClean) << applied.output;
+  EXPECT_THAT(applied.output, Not(HasSubstr("HAZARD")));
+  EXPECT_EQ(ours(), 0U);
+  EXPECT_EQ(balance(east(), 1), kOpening);
+  EXPECT_EQ(audited("roll_back", "done", "east"), 1U);
+  EXPECT_EQ(audited("commit", "begun", "east") + audited("commit", "done", "east"), 0U);
+}
+
+TEST_P(FaultsAcceptorsTest, WhatIsClosedAndNotYetDeletedIsSettledByTheTool) {
+  be_gone();
+  const auto gtrid = orphan_gtrid(1, 7, Protocol::three_phase);
+  prepare_branch(east(), branch_of(gtrid, "east", kTwo), kPay);
+  for (const auto& server : {east(), west()}) {
+    accept(server, gtrid, server.name == east().name ? 0 : 1, kTwo, "281474976710661", "rollback");
+    close(server);
+  }
+  lose_log();
+  be_silent();
+  const auto applied = offline({"recover", "--log-lost", "--apply", "--timeout-ms", "15000"});
+  EXPECT_EQ(applied.code, kCtlClean) << applied.output;
+  EXPECT_EQ(ours(), 0U);
+  EXPECT_EQ(balance(east(), 1), kOpening);
+  EXPECT_EQ(audited("roll_back", "done", "east"), 1U);
 }
 
 }  // namespace

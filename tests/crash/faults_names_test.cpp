@@ -57,6 +57,33 @@ class FaultsNamesTest : public WideSeamsTest {
 };
 ASSENT_FOR_EVERY_PAIR(FaultsNamesTest);
 
+TEST_P(FaultsNamesTest, WhatARenamedParticipantHoldsIsToldUntilItHasItsNameBack) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  rename("west", "west2");
+  start();
+  expect_told(gtrid);
+  EXPECT_TRUE(is_listed(west(), gtrid));
+  EXPECT_EQ(daemon_.terminate(), 0);
+  rename("west2", "west");
+  start();
+  expect_settled_in_the_end();
+  expect_moved(false);
+}
+
+TEST_P(FaultsNamesTest, WhatAParticipantThatIsConfiguredNoMoreHoldsIsToldUntilItIsBack) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  const auto whole = daemon_.options().participants;
+  daemon_.options().participants.pop_back();
+  start();
+  expect_told(gtrid);
+  EXPECT_TRUE(is_listed(west(), gtrid));
+  EXPECT_EQ(daemon_.terminate(), 0);
+  daemon_.options().participants = whole;
+  start();
+  expect_settled_in_the_end();
+  expect_moved(false);
+}
+
 TEST_P(FaultsNamesTest, InThreePhasesTheSameIsTold) {
   const auto gtrid = die_at("quorum_decided=crash", Protocol::three_phase);
   rename("west", "west2");
@@ -74,6 +101,47 @@ TEST_P(FaultsNamesTest, InThreePhasesTheSameIsTold) {
   start();
   expect_settled_in_the_end();
   expect_moved(true);
+}
+
+TEST_P(FaultsNamesTest, ADecidedBranchIsNeitherLostNorAHazardWhereItsNameLeadsToAnotherServer) {
+  const auto gtrid = die_at("decision_durable=crash");
+  const auto home = west();
+  Sql(spare()).run("CREATE DATABASE IF NOT EXISTS " + database_);
+  redirect("west", spare());
+  daemon_.launch();
+  // Refusing to start at all is an answer as well.
+  if (daemon_.wait_ready()) {
+    wait_sweeps(5);
+    EXPECT_THAT(live({"hazards"}).output, Not(HasSubstr(gtrid))) << "nobody has rolled it back by hand";
+    EXPECT_EQ(live({"list"}).code, kCtlInDoubt) << live({"list"}).output;
+    EXPECT_THAT(live({"recover"}).output, HasSubstr("another server"));
+    daemon_.kill_9();
+  }
+  EXPECT_TRUE(is_listed(home, gtrid));
+  redirect("west", home);
+  start();
+  expect_settled_in_the_end();
+  expect_moved(true);
+  EXPECT_EQ(live({"hazards"}).code, kCtlClean);
+}
+
+TEST_P(FaultsNamesTest, AnUndecidedBranchIsNotRolledBackWhereASiblingsNameLeadsToAnotherServer) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  const auto home = west();
+  // What nobody can see from where the name leads now.
+  settle_by_hand(west(), gtrid, "COMMIT");
+  Sql(spare()).run("CREATE DATABASE IF NOT EXISTS " + database_);
+  redirect("west", spare());
+  daemon_.launch();
+  if (daemon_.wait_ready()) {
+    wait_sweeps(5);
+    EXPECT_TRUE(is_listed(east(), gtrid)) << daemon_.output();
+    daemon_.kill_9();
+  }
+  redirect("west", home);
+  start();
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+  EXPECT_TRUE(is_listed(east(), gtrid)) << daemon_.output();
 }
 
 // The runbook's way to finish what a lost coordinator has left, with the configuration of another at the same site.
@@ -113,6 +181,21 @@ TEST_P(FaultsNamesTest, TheToolIsRefusedWhereAnotherConfigurationGivesTheFirstNa
 
 TEST_P(FaultsNamesTest, TheToolIsRefusedWhereAnotherConfigurationGivesTheSecondNameToAnotherServer) {
   expect_refused_where_misnamed("west");
+}
+
+// Nor does an operator's word decide over a transaction whose sibling was looked for at the wrong server.
+TEST_P(FaultsNamesTest, AnOperatorsChoiceIsRefusedWhereANameLeadsToAnotherServer) {
+  add_billing();
+  const auto gtrid = die_at("decision_durable=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  lose_log();
+  be_silent();
+  redirect("west", spare());
+  daemon_.write_config();
+  const auto chosen = offline({"resolve", gtrid, "--rollback", "--reason", "nothing of it is there"});
+  EXPECT_EQ(chosen.code, kCtlInDoubt) << chosen.output;
+  EXPECT_THAT(chosen.output, HasSubstr("another server"));
+  EXPECT_TRUE(is_listed(east(), gtrid));
 }
 
 }  // namespace
