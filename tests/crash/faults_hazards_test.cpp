@@ -1,0 +1,140 @@
+// Branches that somebody settled by hand against what was, or was not, decided: seen by the start and the sweep as the
+// tool sees them, kept with their rows through restarts, and closed by an operator only.
+
+#include <gmock/gmock.h>
+
+#include "support/seams.hpp"
+
+namespace assent::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class FaultsHazardsTest : public SeamsTest {
+ protected:
+  /// What monitoring and people ask a running coordinator: each tells of the hazard.
+  void expect_shown(const std::string& gtrid) {
+    EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+    EXPECT_THAT(live({"hazards"}).output, HasSubstr(gtrid));
+    for (const auto* what : {"list", "info", "recover"}) {
+      const auto told = live({what});
+      EXPECT_EQ(told.code, kCtlInDoubt) << what << "\n" << told.output;
+    }
+    EXPECT_THAT(live({"list"}).output, HasSubstr(gtrid));
+    EXPECT_GE(daemon_.client().info()->hazards, 1U);
+  }
+  /// What they are told once it is acknowledged.
+  void expect_not_shown() {
+    for (const auto* what : {"hazards", "list", "info", "recover"}) {
+      Told told;
+      EXPECT_TRUE(eventually([&] { return (told = live({what})).code == kCtlClean; })) << what << "\n" << told.output;
+    }
+  }
+  Told acknowledge(const std::string& gtrid, int branch) {
+    return live({"hazards", "acknowledge", gtrid, std::to_string(branch), "--reason", "seen to, ticket 4711"});
+  }
+};
+ASSENT_FOR_EVERY_PAIR(FaultsHazardsTest);
+
+TEST_P(FaultsHazardsTest, OneOfThreePhasesOutlivesEveryRestartWithItsRowsUntilItIsAcknowledged) {
+  const auto gtrid = die_at("pre_commit_unsent=crash", Protocol::three_phase);
+  settle_by_hand(east(), gtrid, "COMMIT");
+  for (int run = 0; run < 3; ++run) {
+    SCOPED_TRACE(run);
+    start();
+    expect_shown(gtrid);
+    wait_purged();
+    expect_shown(gtrid);
+    EXPECT_EQ(rows_in(east(), "proof", gtrid), 1) << "the evidence of what was done by hand";
+    if (run == 1) {
+      EXPECT_EQ(daemon_.terminate(), 0);
+    } else {
+      daemon_.kill_9();
+    }
+    EXPECT_EQ(offline({"hazards"}).code, kCtlInDoubt);
+    EXPECT_EQ(offline({"recover"}).code, kCtlInDoubt);
+  }
+  start();
+  EXPECT_EQ(acknowledge(gtrid, 1).code, kCtlClean);
+  EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
+  expect_not_shown();
+  EXPECT_TRUE(eventually([&] { return rows_in(east(), "proof", gtrid) == 0; })) << daemon_.output();
+  daemon_.kill_9();
+  start();
+  expect_not_shown();
+  EXPECT_EQ(balance(west(), 2), kOpening);
+}
+
+TEST_P(FaultsHazardsTest, ACommitByHandBeforeAnyDecisionIsSeenByTheStartAndTheRestIsLeftAlone) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  for (int run = 0; run < 2; ++run) {
+    SCOPED_TRACE(run);
+    start();
+    expect_shown(gtrid);
+    wait_purged();
+    EXPECT_EQ(rows_in(west(), "proof", gtrid), 1) << daemon_.output();
+    EXPECT_TRUE(is_listed(east(), gtrid)) << "nobody has said yet which way it goes\n" << daemon_.output();
+    if (run == 0) daemon_.kill_9();
+  }
+  EXPECT_EQ(acknowledge(gtrid, 2).code, kCtlClean);
+  EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
+  EXPECT_EQ(balance(east(), 1), kOpening);
+  EXPECT_EQ(balance(west(), 2), kOpening + kAmount);
+  expect_not_shown();
+}
+
+TEST_P(FaultsHazardsTest, WhatWasCommittedByHandBeforeAnyDecisionIsCommittedEverywhereWhereAnOperatorSaysSo) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  expect_shown(gtrid);
+  daemon_.kill_9();
+  const auto chosen = offline({"resolve", gtrid, "--commit", "--reason", "it was delivered"});
+  EXPECT_EQ(chosen.code, kCtlClean) << chosen.output;
+  EXPECT_EQ(ours(), 0U);
+  expect_moved(true);
+  start();
+  expect_not_shown();
+}
+
+// The other direction: with the hand at work before the start, the branch comes when the coordinator runs.
+TEST_P(FaultsHazardsTest, ALatePrepareIsNotRolledBackBehindACommitByHand) {
+  be_gone();
+  const auto gtrid = orphan_gtrid(1, 7);
+  prepare_by_hand(west(), gtrid, "UPDATE accounts SET balance=balance+7 WHERE id=2");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  expect_shown(gtrid);
+  prepare_unswept(east(), gtrid, "UPDATE accounts SET balance=balance-7 WHERE id=1");
+  wait_purged();
+  EXPECT_TRUE(is_listed(east(), gtrid)) << daemon_.output();
+  EXPECT_EQ(rows_in(west(), "proof", gtrid), 1);
+  expect_shown(gtrid);
+  EXPECT_EQ(acknowledge(gtrid, 2).code, kCtlClean);
+  EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
+  EXPECT_EQ(balance(east(), 1), kOpening);
+}
+
+// What the start may not do, the tool may not do either.
+TEST_P(FaultsHazardsTest, TheToolAppliesWhatTheStartWouldDo) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  const auto shown = offline({"recover"});
+  EXPECT_EQ(shown.code, kCtlInDoubt) << shown.output;
+  EXPECT_THAT(shown.output, HasSubstr("HAZARD"));
+  EXPECT_THAT(shown.output, Not(HasSubstr("will roll back  " + gtrid)));
+  const auto applied = offline({"recover", "--apply"});
+  EXPECT_EQ(applied.code, kCtlInDoubt) << applied.output;
+  EXPECT_TRUE(is_listed(east(), gtrid)) << applied.output;
+  EXPECT_EQ(audited("roll_back", "done", "east"), 0U);
+  EXPECT_EQ(offline({"hazards"}).code, kCtlInDoubt) << "found by the tool, it is kept in the log";
+  start();
+  expect_shown(gtrid);
+  EXPECT_TRUE(is_listed(east(), gtrid));
+}
+
+}  // namespace
+}  // namespace assent::testing
