@@ -52,6 +52,9 @@ struct House {
   std::map<std::string, Lease> leases{};
   /// Another process has taken a claim: this one may settle nothing any more, and tells no outcome but unknown.
   std::atomic<bool> displaced{false};
+  /// Whether it acts by its claims. Whoever finishes in another's place has none: there the acceptors, the rows or an
+  /// operator have decided.
+  bool acts_by_claims = true;
   std::function<void(Rerun)> rerun;
   bool log_rollbacks = false;  ///< A line in the log for each.
 

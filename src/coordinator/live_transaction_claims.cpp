@@ -10,6 +10,7 @@
 namespace assent::coordinator {
 
 bool LiveTransaction::may_act() const {
+  if (!house_->acts_by_claims) return true;
   if (house_->displaced) return false;
   const auto now = base::since_boot();
   std::array<std::chrono::milliseconds, protocol::kBranchesMax> since;

@@ -53,7 +53,9 @@ bool is_ruled(const SeenTransaction& one) {
 
 std::shared_ptr<House> make_house_without_log(const std::vector<ports::Participant*>& participants) {
   static NoLog none;
-  return make_house(none, participants, 1, 0);
+  auto house = make_house(none, participants, 1, 0);
+  house->acts_by_claims = false;
+  return house;
 }
 
 Resolver::Resolver(Means means) : means_(std::move(means)), house_(means_.house), surveyor_(means_.participants) {}

@@ -49,7 +49,7 @@ class FakeParticipant final : public ports::Participant {
   Status available() const override { return Ok{}; }
   Status check(const Branch&) const override { return Ok{}; }
   void inspect(ports::Done<Result<ports::Inspection>> done) override { done(ports::Inspection{}); }
-  void enrol(std::uint64_t, std::uint32_t, std::function<void()>) override {}
+  void enrol(ports::Claimant, std::optional<ports::Judged>, std::function<void()>) override {}
   void prepare(ports::BranchWork, ports::Done<ports::Vote> done) override { done({}); }
   void commit_one_phase(ports::BranchWork, ports::Done<ports::Vote> done) override { done({}); }
   void purge_proofs(std::string, std::string, std::optional<Protocol>,
