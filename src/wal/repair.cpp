@@ -77,6 +77,8 @@ class Repair {
   /// There is no record in its page that could be lost.
   Status seal_again() {
     if (!scan_.open_seal) return Ok{};
+    // Something was written behind it, which nobody does before it is durable. Cut off now, both would be unreadable.
+    if (scan_.torn) return Ok{};
     const auto& place = *scan_.open_seal;
     const std::string path = path_of(place.segment);
     std::string seal(kBlockHeaderBytes, '\0');
