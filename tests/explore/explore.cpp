@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <initializer_list>
 #include <iostream>
 #include <string>
 
@@ -18,9 +19,10 @@ constexpr const char* kHelp =
 messages, and rivals who take the living for dead. Says how many states there are, and whether any of them is wrong.
 
   explore                             the quick set of worlds
-  explore --large                     53 million states: ten minutes, and 2.5 GiB
+  explore --large                     the larger worlds: many minutes of one core, and some GiB
   explore --without promise_test      takes a safeguard away, and tells the shortest way to what goes wrong then
-  explore --protocol 3pc --branches 3 --acceptors 3 --rivals 2
+  explore --world 3pc --branches 3 --acceptors 3 --rivals 2
+  explore --world log --processes 3 --hands 1
 
 Exit status: 0 as expected (nothing wrong; with --without, something), 1 not so, 2 the command line, 3 the bound on states was reached.
 
@@ -71,25 +73,54 @@ Worlds without(const std::string& name, const Sizes& sizes) {
   return worlds;
 }
 
+/// Of each kind of world, as far as the command line says.
+void resize(Sizes& sizes, const po::variables_map& given) {
+  const auto set = [&](const char* option, std::size_t most, std::initializer_list<std::size_t*> where) {
+    if (given.count(option) == 0) return;
+    const auto value = given[option].as<std::size_t>();
+    if (value > most) throw po::error("a world is at most as large as --help says");
+    for (auto* size : where) *size = value;
+  };
+  set("branches", 4, {&sizes.two.branches, &sizes.tampering.branches, &sizes.three.branches, &sizes.trouble.branches});
+  set("crashes", 3, {&sizes.two.crashes, &sizes.tampering.crashes});
+  set("acceptors", 4, {&sizes.three.acceptors, &sizes.trouble.acceptors});
+  set("rivals", 3, {&sizes.three.rivals, &sizes.trouble.rivals});
+  set("processes", 4, {&sizes.log.processes});
+  set("hands", 3, {&sizes.tampering.hands, &sizes.log.hands});
+  if (given.count("log-lost") > 0) sizes.log.log_lost = given["log-lost"].as<bool>();
+  if (sizes.two.branches < 1 || sizes.three.acceptors < 1 || sizes.log.processes < 1) {
+    throw po::error("a world has branches, acceptors and processes");
+  }
+}
+
+Worlds one(const std::string& name, const Sizes& sizes) {
+  Worlds worlds;
+  std::string all;
+  for (const auto& family : families()) {
+    if (family.name == name) worlds.push_back(make_world(family.family, sizes));
+    all += " " + std::string(family.name);
+  }
+  if (worlds.empty()) throw po::error("no world is called '" + name + "'; there are:" + all);
+  return worlds;
+}
+
 int run(int argc, char** argv) {
-  Sizes sizes;
   Setup setup;
-  std::string protocol;
   po::options_description options("Options");
   // clang-format off
   options.add_options()
     ("help,h", "this text")
     ("large", "the large set")
     ("without", po::value<std::string>()->value_name("SAFEGUARD"), "take this safeguard away")
-    ("protocol", po::value(&protocol)->value_name("NAME"), "one world of 2pc or 3pc, of the size that these tell:")
-    ("branches", po::value<std::size_t>()->value_name("N"), "1 to 4; 2 in 2pc and 3 in 3pc unless given")
-    ("crashes", po::value(&sizes.two.crashes)->value_name("N"), "2pc: of the coordinator, 0 to 3; 2 unless given")
-    ("acceptors", po::value(&sizes.three.acceptors)->value_name("N"), "3pc: 1 to 4; 3 unless given")
-    ("rivals", po::value(&sizes.three.rivals)->value_name("N"), "3pc: 0 to 3, beside the coordinator; 2 unless given")
-    ("processes", po::value(&sizes.log.processes)->value_name("N"), "log: 1 to 4; 2 unless given")
-    ("hands", po::value(&sizes.log.hands)->value_name("N"), "log: copies and losses, 0 to 3; 1 unless given")
-    ("log-lost", po::value(&sizes.log.log_lost)->value_name("0|1"), "log: whether an operator may say so; 1 unless given")
-    ("states-max", po::value(&setup.states_max)->default_value(60'000'000)->value_name("N"), "the bound on states, 40 to 100 bytes each");
+    ("world", po::value<std::string>()->value_name("NAME"), "one world alone: 2pc, tampering (2pc, and somebody's hand), 3pc, forgetting (3pc, and an acceptor that forgets), hiding (3pc, and branches that hide or come back), late (3pc, and late packets), or log; of the size that these tell:")
+    ("branches", po::value<std::size_t>()->value_name("N"), "1 to 4; 2 unless given, in 3pc 3")
+    ("crashes", po::value<std::size_t>()->value_name("N"), "2pc: of the coordinator, 0 to 3; 2 unless given")
+    ("acceptors", po::value<std::size_t>()->value_name("N"), "3pc: 1 to 4; 3 unless given")
+    ("rivals", po::value<std::size_t>()->value_name("N"), "3pc: beside the coordinator, 0 to 3; 2 unless given, in trouble 1")
+    ("processes", po::value<std::size_t>()->value_name("N"), "log: 1 to 4; 2 unless given")
+    ("hands", po::value<std::size_t>()->value_name("N"), "tampering: branches settled by hand; log: copies and losses; 0 to 3; 1 unless given")
+    ("log-lost", po::value<bool>()->value_name("0|1"), "log: whether an operator may say so; 1 unless given")
+    ("states-max", po::value(&setup.states_max)->default_value(60'000'000)->value_name("N"), "the bound on states, 40 to 48 bytes each");
   // clang-format on
   po::variables_map given;
   po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
@@ -98,26 +129,14 @@ int run(int argc, char** argv) {
     std::cout << kHelp << options;
     return 0;
   }
-  if (given.count("branches") > 0) sizes.two.branches = sizes.three.branches = given["branches"].as<std::size_t>();
-  if (sizes.two.branches < 1 || sizes.two.branches > 4 || sizes.three.acceptors < 1 || sizes.three.acceptors > 4 ||
-      sizes.three.rivals > 3 || sizes.two.crashes > 3) {
-    throw po::error("a world has 1 to 4 branches, 1 to 4 acceptors, at most 3 rivals and at most 3 crashes");
-  }
-  if (!protocol.empty() && protocol != "2pc" && protocol != "3pc" && protocol != "log")
-    throw po::error("the protocol is 2pc or 3pc");
-  const bool sized = given.count("branches") + given.count("crashes") + given.count("acceptors") +
-                     given.count("rivals") + given.count("processes") + given.count("hands") + given.count("log-lost");
-  if (sized && protocol.empty() && given.count("without") == 0) throw po::error("a size needs --protocol or --without");
+  Sizes sizes;
+  resize(sizes, given);
   Worlds worlds;
   if (given.count("without") > 0) {
     worlds = without(given["without"].as<std::string>(), sizes);
     setup.expects_violation = true;
-  } else if (protocol == "2pc") {
-    worlds.push_back(make_world(Family::two_phase, sizes));
-  } else if (protocol == "3pc") {
-    worlds.push_back(make_world(Family::three_phase, sizes));
-  } else if (protocol == "log") {
-    worlds.push_back(make_world(Family::log, sizes));
+  } else if (given.count("world") > 0) {
+    worlds = one(given["world"].as<std::string>(), sizes);
   } else {
     worlds = given.count("large") > 0 ? large_worlds() : quick_worlds();
   }

@@ -24,6 +24,7 @@ Packed pack(const LogWorldState& state, std::size_t processes) {
     for (std::size_t p = 0; p < kLogParticipants; ++p) {
       packer.put(process.holds[p], 2);
       packer.put(process.fresh[p], 1);
+      packer.put(process.away[p], 1);
     }
   }
   for (const auto& run : state.runs) {
@@ -66,6 +67,7 @@ LogWorldState unpack_log_world(const Packed& packed, std::size_t processes) {
     for (std::size_t p = 0; p < kLogParticipants; ++p) {
       process.holds[p] = from.take<LogProcess::Hold>(2);
       process.fresh[p] = from.take<bool>(1);
+      process.away[p] = from.take<bool>(1);
     }
   }
   for (auto& run : state.runs) {

@@ -62,6 +62,7 @@ struct LogProcess {
   bool log_lost = false;  ///< Started with --log-lost.
   std::array<Hold, kLogParticipants> holds{};
   std::array<bool, kLogParticipants> fresh{};  ///< By its own clock its last renewal is young enough to act.
+  std::array<bool, kLogParticipants> away{};   ///< Cut off from it, and counting on the claim all the same.
 };
 
 /// A transaction under the one key of this world.

@@ -1,6 +1,7 @@
 #include "log_steps.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "protocol/ruling.hpp"
 
@@ -26,6 +27,16 @@ bool is_epoch(std::uint8_t word) {
   return word != 0 && word < log_word(LogWord::decided, 0);
 }
 
+protocol::Sight sight_of(const LogRun& run, std::size_t participant) {
+  switch (run.branches[participant]) {
+    case Branch::prepared: return protocol::Sight::prepared;
+    case Branch::committed: return run.purged ? protocol::Sight::absent : protocol::Sight::proven;
+    case Branch::none:
+    case Branch::rolled_back: break;
+  }
+  return protocol::Sight::absent;
+}
+
 }  // namespace
 
 bool has_branch(const LogRun& run, Branch what) {
@@ -49,8 +60,14 @@ bool LogSteps::has_session(const LogWorldState& state, std::uint8_t process, std
   return held && (state.rows[participant].owner == process || is_without(Safeguard::sessions_killed));
 }
 
-bool LogSteps::may_act(const LogProcess& process, std::size_t participant) const {
-  return process.holds[participant] == Hold::held && (process.fresh[participant] || is_without(Safeguard::lease));
+bool LogSteps::may_act(const LogProcess& process) const {
+  if (is_without(Safeguard::lease)) return true;
+  std::vector<std::chrono::milliseconds> ages;
+  for (std::size_t p = 0; p < kLogParticipants; ++p) {
+    const bool young = process.holds[p] == Hold::held && (process.fresh[p] || process.away[p]);
+    ages.push_back(young ? std::chrono::milliseconds{0} : protocol::kOwnerSilence);
+  }
+  return protocol::may_act(ages);
 }
 
 bool LogSteps::may_run(const LogWorldState& state, std::uint8_t process, std::size_t run) {
@@ -78,6 +95,9 @@ protocol::FenceLog LogSteps::fence_log(const LogWorldState& state, std::uint8_t 
     writer = number;
     log.starts[writer] = {log.epoch, at + 1};
     if (word >= log_word(LogWord::epoch_lost, 0)) log.given_up_below = log.epoch;
+  }
+  if (is_without(Safeguard::own_records)) {
+    for (auto& [instance, start] : log.starts) start.last_sequence = directory.count;
   }
   const bool looking = process.status == Status::looking;
   if (!looking) log.own_instance = i;
@@ -179,10 +199,12 @@ void LogSteps::renew(LogWorldState& state, std::uint8_t i, std::size_t p) const 
     process.status = Status::over;
     process.holds = {};
     process.fresh = {};
+    process.away = {};
     return;
   }
   row = {i, state.log_of(process).count, false};
   process.fresh[p] = true;
+  process.away[p] = false;
   for (auto& run : state.runs) {
     if (run.owner == i && run.decision != 0 && run.decision <= row.sequence) run.covered = true;
   }
@@ -195,7 +217,7 @@ void LogSteps::settle(LogWorldState& state, std::uint8_t i, std::size_t p, std::
   auto& branch = run.branches[p];
   if (!has_session(state, i, p)) return;
   if (state.log_of(process).has(LogWord::decided, r)) {
-    if (!may_act(process, p)) return;
+    if (!may_act(process)) return;
     if (branch == Branch::prepared) {
       // What it has sent, its own session runs, at once or late.
       if (run.owner == i) {
@@ -216,7 +238,6 @@ void LogSteps::settle_left_behind(LogWorldState& state, std::uint8_t i, std::siz
   auto& process = state.at(i);
   auto& directory = state.log_of(process);
   if (run.branches[p] != Branch::prepared) return;
-  const auto log = fence_log(state, i);
   std::uint8_t first_epoch = 0;
   for (std::size_t at = 0; at < directory.count; ++at) {
     const auto word = directory.records[at];
@@ -231,15 +252,14 @@ void LogSteps::settle_left_behind(LogWorldState& state, std::uint8_t i, std::siz
                                             : protocol::Era::past;
   protocol::Evidence evidence;
   evidence.era = era;
-  if (protocol::rule(evidence).ruling != protocol::Ruling::roll_back) return;
-  if (!is_without(Safeguard::siblings_read)) {
-    const auto other = 1 - p;
-    if (!has_session(state, i, other)) return;
-    if (run.branches[other] == Branch::committed && !run.purged) {
-      if (!has_hazard(state, r)) directory.append(LogWord::hazard, r);
-      return;
-    }
-  }
+  const bool reads_other = has_session(state, i, 1 - p);
+  const protocol::Sight sights[] = {protocol::Sight::prepared,
+                                    reads_other ? sight_of(run, 1 - p) : protocol::Sight::unreachable};
+  add_sights(evidence, sights);
+  if (is_without(Safeguard::siblings_read)) evidence.unread = protocol::Some::no;
+  const auto ruling = protocol::rule(evidence).ruling;
+  if (ruling == protocol::Ruling::contradicted && !has_hazard(state, r)) directory.append(LogWord::hazard, r);
+  if (ruling != protocol::Ruling::roll_back) return;
   run.branches[p] = Branch::rolled_back;
 }
 
@@ -253,6 +273,10 @@ void LogSteps::take(LogWorldState& state, const LogStep& step) const {
       state.at(row.owner).fresh[p] = false;
       return;
     }
+    case Kind::lose:
+      state.at(i).away[p] = true;
+      state.at(i).fresh[p] = false;
+      return;
     case Kind::lapse: state.at(i).fresh[p] = false; return;
     case Kind::copy:
       state.directories[p] = state.directories[1 - p];
@@ -277,6 +301,7 @@ void LogSteps::take(LogWorldState& state, const LogStep& step) const {
       state.at(i).status = Status::over;
       state.at(i).holds = {};
       state.at(i).fresh = {};
+      state.at(i).away = {};
       return;
     case Kind::submit: state.runs[step.run].owner = i; return;
     case Kind::prepare:

@@ -12,6 +12,7 @@ namespace assent::explore {
 enum class LogStepKind : std::uint8_t {
   silence,  ///< Of a participant's owner.
   lapse,
+  lose,  ///< The connection to a participant.
   copy,
   empty,
   start,
@@ -44,18 +45,18 @@ class LogSteps {
  public:
   LogSteps(std::size_t processes, Safeguard without) : processes_(processes), without_(without) {}
 
+  bool is_without(Safeguard safeguard) const { return without_ == safeguard; }
   bool is_locked(const LogWorldState& state, std::size_t directory) const;
   /// The session that it has at the participant still runs what it is sent.
   bool has_session(const LogWorldState& state, std::uint8_t process, std::size_t participant) const;
-  /// As it believes.
-  bool may_act(const LogProcess& process, std::size_t participant) const;
+  /// As it believes: nobody can have read the rows of all that take part where it still holds a claim.
+  bool may_act(const LogProcess& process) const;
   /// Whether the process, asked to run the key, runs it.
   static bool may_run(const LogWorldState& state, std::uint8_t process, std::size_t run);
 
   void take(LogWorldState& state, const LogStep& step) const;
 
  private:
-  bool is_without(Safeguard safeguard) const { return without_ == safeguard; }
   void inspect(LogWorldState& state, std::uint8_t i, std::size_t p) const;
   void begin(LogWorldState& state, std::uint8_t i) const;
   void claim(LogWorldState& state, std::uint8_t i, std::size_t p) const;

@@ -87,7 +87,7 @@ class LogWorld final : public World {
       done += committed || run.told == Told::committed ? 1U : 0U;
       if (run.told == Told::rolled_back && committed)
         return "the client was told rolled_back, and a branch is committed";
-      if (has_hazard(state, r)) continue;
+      if (has_hazard(state, r) || comes_to_light(state, r)) continue;
       if (run.told == Told::committed && rolled_back)
         return "the client was told committed, a branch is rolled back, and no log has a hazard";
       if (committed && rolled_back)
@@ -107,6 +107,16 @@ class LogWorld final : public World {
   static bool is_full(const LogWorldState& state) {
     return std::any_of(state.directories.begin(), state.directories.end(),
                        [](const auto& directory) { return directory.count == kLogRecordsMax; });
+  }
+
+  /// An operator has given up another log for this one, which has a decision that the other one contradicts: whoever
+  /// runs on this one carries it out, and finds a hazard.
+  static bool comes_to_light(const LogWorldState& state, std::size_t run) {
+    return std::any_of(state.directories.begin(), state.directories.end(), [&](const LogDirectory& log) {
+      bool lost = false;
+      for (std::size_t i = 0; i < kLogProcessesMax; ++i) lost |= log.has(LogWord::epoch_lost, i);
+      return lost && log.has(LogWord::decided, run);
+    });
   }
 
   template <typename Go>
@@ -132,6 +142,7 @@ class LogWorld final : public World {
       if (process.holds[p] == Hold::judged || process.holds[p] == Hold::changed) go({Kind::claim, i, p});
       if (process.holds[p] != Hold::held) continue;
       go({Kind::renew, i, p});
+      if (process.fresh[p] && steps_.is_without(Safeguard::lease_while_away)) go({Kind::lose, i, p});
       if (process.fresh[p] && state.rows[p].owner != i) go({Kind::lapse, i, p});
     }
     for (std::size_t r = 0; r < kLogRuns; ++r) each_act(state, i, r, go);
@@ -152,11 +163,10 @@ class LogWorld final : public World {
       if (run.votes == 3) go({Kind::decide, i, 0, r});
     }
     for (std::size_t p = 0; p < kLogParticipants; ++p) {
-      if (process.holds[p] == Hold::held) go({Kind::settle, i, p, r});
+      if (process.holds[p] == Hold::held && !process.away[p]) go({Kind::settle, i, p, r});
     }
     if (!decided) return;
-    if (run.told == Told::nothing && steps_.may_act(process, 0) && steps_.may_act(process, 1))
-      go({Kind::tell, i, 0, r});
+    if (run.told == Told::nothing && steps_.may_act(process)) go({Kind::tell, i, 0, r});
     const bool done = run.branches[0] == Branch::committed && run.branches[1] == Branch::committed;
     if (done && !run.purged && steps_.has_session(state, i, 0) && steps_.has_session(state, i, 1))
       go({Kind::purge, i, 0, r});
@@ -202,6 +212,7 @@ std::string LogWorld::tell(const Packed& packed, Action action) const {
   const auto branch = "branch " + std::to_string(p + 1) + " of " + key;
   switch (step.kind) {
     case Kind::silence: return letter(before.rows[p].owner) + " has given no sign of life at " + at + " for the bound";
+    case Kind::lose: return who + " is cut off from " + at + ", and counts on its claim there all the same";
     case Kind::lapse: return who + " has not renewed its claim at " + at + " for the bound";
     case Kind::copy:
       return "somebody copies the log of " + records(before.directories[1 - p]) + " over that in " + directory;

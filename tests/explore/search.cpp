@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 namespace assent::explore {
 namespace {
@@ -17,6 +18,22 @@ struct Node {
 };
 static_assert(sizeof(Node) == 32);
 
+/// Grows without moving what is there, which would take twice the memory for a while.
+class Nodes {
+ public:
+  std::uint32_t size() const { return size_; }
+  const Node& operator[](std::uint32_t at) const { return blocks_[at / kBlock][at % kBlock]; }
+  void push_back(const Node& node) {
+    if (size_ % kBlock == 0) blocks_.push_back(std::make_unique<Node[]>(kBlock));
+    blocks_.back()[size_++ % kBlock] = node;
+  }
+
+ private:
+  static constexpr std::uint32_t kBlock = 1U << 16;
+  std::vector<std::unique_ptr<Node[]>> blocks_;
+  std::uint32_t size_ = 0;
+};
+
 std::uint64_t mixed(std::uint64_t x) {
   x ^= x >> 32;
   x *= 0xD6E8FEB86659FD93ULL;
@@ -28,11 +45,11 @@ std::uint64_t mixed(std::uint64_t x) {
 /// Numbers of nodes, by their states.
 class Index {
  public:
-  explicit Index(const std::vector<Node>& nodes) : nodes_(nodes), slots_(1U << 16, kNobody) {}
+  explicit Index(const Nodes& nodes) : nodes_(nodes), slots_(1U << 16, kNobody) {}
 
   /// Where the number of that state is, or is to be put.
   std::uint32_t& slot(const Packed& state) {
-    if (nodes_.size() * 2 > slots_.size()) grow();
+    if (std::size_t{nodes_.size()} * 2 > slots_.size()) grow();
     return find(state);
   }
 
@@ -49,7 +66,7 @@ class Index {
     for (std::uint32_t i = 0; i < nodes_.size(); ++i) find(nodes_[i].state) = i;
   }
 
-  const std::vector<Node>& nodes_;
+  const Nodes& nodes_;
   std::vector<std::uint32_t> slots_;
 };
 
@@ -57,7 +74,7 @@ class Index {
 
 Found search(const World& world, std::size_t states_max, const std::function<void(std::size_t)>& progress) {
   Found found;
-  std::vector<Node> nodes;
+  Nodes nodes;
   Index index(nodes);
   bool full = false;
   const auto visit = [&](const Packed& state, std::uint32_t parent, Action action) {
@@ -67,7 +84,7 @@ Found search(const World& world, std::size_t states_max, const std::function<voi
       full = true;
       return;
     }
-    slot = static_cast<std::uint32_t>(nodes.size());
+    slot = nodes.size();
     const auto depth = parent == kNobody ? 0U : nodes[parent].depth + 1U;
     nodes.push_back({state, parent, static_cast<std::uint16_t>(depth), action});
   };
@@ -84,7 +101,7 @@ Found search(const World& world, std::size_t states_max, const std::function<voi
     if (progress && at % kProgressEvery == kProgressEvery - 1) progress(nodes.size());
   }
   found.states = nodes.size();
-  found.depth = nodes.back().depth;
+  found.depth = nodes[nodes.size() - 1].depth;
   found.complete = !found.violation && !full;
   if (found.violation) {
     found.depth = nodes[at].depth;

@@ -50,7 +50,7 @@ struct Found {
   std::vector<Way> trace;  ///< A shortest way to it.
 };
 
-/// Breadth first, through all of them. Memory: 40 to 100 bytes for each of at most `states_max` states, below 2^32.
+/// Breadth first, through all of them. Memory: 40 to 48 bytes for each of at most `states_max` states, below 2^32.
 /// `progress` is called now and then. Single-threaded.
 Found search(const World& world, std::size_t states_max,
              const std::function<void(std::size_t states)>& progress = nullptr);

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <vector>
 
+#include "protocol/ruling.hpp"
 #include "three_phase_state.hpp"
 
 namespace assent::explore {
@@ -40,7 +42,7 @@ bool is_replaced(const ThreePhaseState& state, std::size_t acceptor) {
 
 bool ThreePhaseFrame::has_no_voice(const ThreePhaseState& state, std::size_t acceptor) const {
   return is_replaced(state, acceptor) && !is_without(Safeguard::acceptor_identity) &&
-         !is_without(Safeguard::identity_in_rows);
+         !is_without(Safeguard::acceptor_remembers);
 }
 
 bool is_closed(const ThreePhaseState& state, std::size_t acceptor) {
@@ -57,15 +59,11 @@ bool ThreePhaseFrame::all(const ThreePhaseState& state, Branch what) const {
 }
 
 bool ThreePhaseFrame::is_over(const ThreePhaseState& state) const {
-  auto last = protocol::terminate(size.acceptors, static_cast<Ballot>(kRivalsMax + 1));
+  std::vector<protocol::AcceptorSeen> seen;
   for (std::size_t i = 0; i < size.acceptors; ++i) {
-    if (is_closed(state, i)) {
-      last = protocol::step(last, protocol::Closed{i});
-    } else {
-      last = protocol::step(last, protocol::Promised{i, state.rows[i].accepted});
-    }
+    if (!has_no_voice(state, i)) seen.push_back({i, is_closed(state, i), state.rows[i].accepted});
   }
-  return last.phase == Phase::over;
+  return protocol::quorum_of(size.acceptors, seen) == protocol::Quorum::over;
 }
 
 std::optional<std::string> ThreePhaseFrame::what_the_last_recoverer_leaves(ThreePhaseState state, bool says_commit,

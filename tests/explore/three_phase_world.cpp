@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "protocol/recovery.hpp"
+#include "protocol/ruling.hpp"
 #include "three_phase_state.hpp"
 
 namespace assent::explore {
@@ -267,8 +267,9 @@ class ThreePhaseWorld final : public World {
       }
       case Kind::purge: state.rows[step.place] = {}; return;
       case Kind::forget:
-        // Of its own rows it needs none to be known as another one, or it lost them together with its identity.
-        if (step.heard ? is_without(Safeguard::acceptor_identity) : is_without(Safeguard::identity_in_rows)) return;
+        // One that is the same server, and has lost its rows, has lost the row that says for which epochs it may
+        // answer.
+        if (step.heard ? is_without(Safeguard::acceptor_identity) : is_without(Safeguard::acceptor_remembers)) return;
         state.rows[step.place] = {};
         state.closed = static_cast<std::uint8_t>(state.closed & ~(1U << step.place));
         state.replaced = static_cast<std::uint8_t>(1U << step.place);
@@ -283,13 +284,16 @@ class ThreePhaseWorld final : public World {
         if (branch == Branch::hidden || branch == Branch::rolled_back) branch = Branch::prepared;
         return;
       }
-      case Kind::sweep:
-        if (state.branches[step.place] == Branch::prepared &&
-            protocol::recovery_act(protocol::Whose::here, protocol::Known::closed, protocol::Era::past,
-                                   Protocol::three_phase) == protocol::Act::roll_back) {
-          state.branches[step.place] = Branch::rolled_back;
-        }
+      case Kind::sweep: {
+        protocol::Evidence evidence;
+        evidence.protocol = Protocol::three_phase;
+        evidence.quorum = protocol::Quorum::over;
+        evidence.prepared = protocol::Some::yes;
+        const auto verdict = protocol::verdict_of(protocol::rule(evidence).ruling, protocol::Sight::prepared);
+        auto& branch = state.branches[step.place];
+        if (branch == Branch::prepared && verdict == Verdict::will_roll_back) branch = Branch::rolled_back;
         return;
+      }
       case Kind::close:
         state.rows[step.place] = {};
         if (!is_without(Safeguard::closing)) state.closed = static_cast<std::uint8_t>(state.closed | 1U << step.place);

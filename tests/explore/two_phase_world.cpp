@@ -1,75 +1,24 @@
 #include "two_phase_world.hpp"
 
-#include <algorithm>
-#include <array>
-#include <variant>
+#include <string>
 
 #include "base/check.hpp"
-#include "packer.hpp"
-#include "protocol/ruling.hpp"
-#include "protocol/settle.hpp"
-#include "protocol/transaction_rules.hpp"
+#include "two_phase_steps.hpp"
 
 namespace assent::explore {
 namespace {
 
-using protocol::BranchIndex;
+using Branch = TwoPhaseState::Branch;
+using Kind = TwoPhaseKind;
+using Log = TwoPhaseState::Log;
+using Plan = TwoPhaseState::Plan;
+using Sent = TwoPhaseState::Sent;
+using State = TwoPhaseState;
+using Step = TwoPhaseStep;
+using Told = TwoPhaseState::Told;
+using Way = TwoPhaseWay;
 using protocol::BranchRules;
-using protocol::Decided;
-using protocol::Finding;
-using protocol::Listed;
-using protocol::Observation;
-using protocol::Owner;
 using protocol::Phase;
-using protocol::Proof;
-using protocol::Reply;
-using protocol::TransactionRules;
-using protocol::Voted;
-
-constexpr std::size_t kBranchesMax = 4;
-constexpr std::size_t kCrashesMax = 3;
-
-enum class Branch : std::uint8_t { running, prepared, committed, rolled_back };
-enum class Sent : std::uint8_t { nothing, commit, rollback };
-enum class Log : std::uint8_t { nothing, asked, durable, ended };
-enum class Told : std::uint8_t { nothing, committed, rolled_back, unknown };
-
-struct State {
-  std::array<Branch, kBranchesMax> branches{};
-  std::array<bool, kBranchesMax> owner_lives{};  ///< The session that the branch ran on.
-  std::array<Sent, kBranchesMax> sent{};         ///< On that session; it may still arrive when the coordinator is dead.
-  Log log = Log::nothing;
-  Told told = Told::nothing;
-  std::uint8_t crashes = 0;
-  bool alive = true;
-  bool has_rules = true;  ///< Otherwise the transaction is nobody's, and swept.
-  TransactionRules rules;
-};
-
-enum class Kind : std::uint8_t {
-  prepare,
-  refuse,
-  lose_vote,
-  deadline,
-  durable,
-  not_written,
-  settle,
-  retry,
-  crash,
-  restart,
-  session_ends,
-  late,
-  sweep,
-};
-
-/// How an answer goes: what a server says to others while the owner lives differs by its kind.
-enum class Way : std::uint8_t { heard, heard_from_mysql, lost };
-
-struct Step {
-  Kind kind;
-  std::size_t place = 0;
-  Way way = Way::heard;
-};
 
 Action code(const Step& step) {
   return static_cast<Action>(static_cast<unsigned>(step.kind) << 8 | step.place << 4 | static_cast<unsigned>(step.way));
@@ -79,29 +28,36 @@ Step step_of(Action action) {
   return {static_cast<Kind>(action >> 8), (action >> 4) & 0xFU, static_cast<Way>(action & 0xFU)};
 }
 
+std::string word_of(Plan plan) {
+  return plan == Plan::commit ? ", and is to commit" : plan == Plan::roll_back ? ", and is to roll back" : "";
+}
+
 class TwoPhaseWorld final : public World {
  public:
-  TwoPhaseWorld(TwoPhaseSize size, Safeguard without) : size_(size), without_(without) {
-    ASSENT_CHECK(size.branches >= 1 && size.branches <= kBranchesMax && size.crashes <= kCrashesMax);
+  TwoPhaseWorld(TwoPhaseSize size, Safeguard without) : frame_{size, without} {
+    ASSENT_CHECK(size.branches >= 1 && size.branches <= kTwoPhaseBranchesMax && size.crashes <= kTwoPhaseCrashesMax);
+    ASSENT_CHECK(size.hands <= 3 && size.comebacks <= 3);
   }
 
   std::string name() const override {
-    return "2pc, " + std::to_string(size_.branches) + " branches, " + std::to_string(size_.crashes) + " crashes";
+    return "2pc, " + std::to_string(size_.branches) + " branches, " + std::to_string(size_.crashes) + " crashes" +
+           (size_.hands > 0 ? ", " + std::to_string(size_.hands) + " hands" : "") +
+           (size_.comebacks > 0 ? ", " + std::to_string(size_.comebacks) + " comebacks" : "");
   }
 
   Packed start() const override {
     State state;
     state.owner_lives.fill(true);
     state.rules = protocol::begin(size_.branches, false);
-    return pack(state);
+    return frame_.pack(state);
   }
 
   void each_next(const Packed& packed, const std::function<void(Action, const Packed&)>& visit) const override {
-    const State state = unpack(packed);
+    const State state = frame_.unpack(packed);
     const auto go = [&](const Step& step) {
       State next = state;
-      take(next, step);
-      const Packed after = pack(next);
+      steps_.take(next, step);
+      const Packed after = frame_.pack(next);
       if (!(after == packed)) visit(code(step), after);
     };
     for (std::size_t i = 0; i < size_.branches; ++i) each_of(state, i, go);
@@ -119,33 +75,42 @@ class TwoPhaseWorld final : public World {
   }
 
   std::optional<std::string> violation(const Packed& packed) const override {
-    State state = unpack(packed);
-    if (auto wrong = contradiction(state)) return wrong;
-    if (state.log == Log::ended && count(state, Branch::committed) < size_.branches) {
+    State state = frame_.unpack(packed);
+    if (frame_.is_tampered()) {
+      if (auto wrong = mishandled(state)) return wrong;
+    } else if (auto wrong = contradiction(state)) {
+      return wrong;
+    }
+    if (state.hands == 0 && state.log == Log::ended && frame_.count(state, Branch::committed) < size_.branches) {
       return "the log has forgotten a decision that is not carried out";
     }
     if (is_without(Safeguard::sweeping) && state.alive) return std::nullopt;
     // The last start: nobody dies any more, and what was on its way arrives.
     if (state.log == Log::asked) state.log = Log::nothing;
-    if (is_without(Safeguard::sweeping)) settle_rest(state);
+    if (is_without(Safeguard::sweeping)) steps_.settle_rest(state);
     for (std::size_t i = 0; i < size_.branches; ++i) {
       if (state.branches[i] == Branch::running) {
         state.branches[i] = state.owner_lives[i] ? Branch::prepared : Branch::rolled_back;
       }
       state.owner_lives[i] = false;
     }
-    if (!is_without(Safeguard::sweeping)) settle_rest(state);
-    if (count(state, Branch::prepared) > 0)
+    if (!is_without(Safeguard::sweeping)) steps_.settle_rest(state);
+    const bool waits = frame_.is_tampered() && (state.hazards & ~state.acknowledged) != 0;
+    if (frame_.count(state, Branch::prepared) > 0 && !waits)
       return "a prepare that arrives after the next start has looked is left behind for ever";
-    if (auto wrong = contradiction(state)) return "after the next start " + *wrong;
+    // A hazard tells of it.
+    if (frame_.is_tampered() && state.hazards != 0) return std::nullopt;
+    if (auto wrong = contradiction(state)) {
+      return "after the next start " + *wrong + (state.hands > 0 ? ", and no hazard tells of it" : "");
+    }
     return std::nullopt;
   }
 
   std::string tell(const Packed& before, Action action) const override {
-    const State state = unpack(before);
+    const State state = frame_.unpack(before);
     const Step step = step_of(action);
     State after = state;
-    take(after, step);
+    steps_.take(after, step);
     const std::string branch = "branch " + std::to_string(step.place + 1);
     std::string said;
     switch (step.kind) {
@@ -165,10 +130,24 @@ class TwoPhaseWorld final : public World {
       case Kind::session_ends: said = "the session that ran " + branch + " ends at the server"; break;
       case Kind::late: said = "what was sent for " + branch + " arrives late"; break;
       case Kind::sweep: said = "the sweeper meets " + branch; break;
+      case Kind::look:
+        said = "the resolver reads the rows of " + (step.way == Way::lost ? branch + " alone" : "all branches") +
+               word_of(after.plan) + (state.hazards != after.hazards ? ", and logs a hazard" : "");
+        break;
+      case Kind::hand_commits: said = "somebody sends XA COMMIT for " + branch + " by hand"; break;
+      case Kind::hand_rolls_back: said = "somebody sends XA ROLLBACK for " + branch + " by hand"; break;
+      case Kind::come_back: said = "the server of " + branch + " is started again, and lists it as prepared"; break;
+      case Kind::acknowledge: said = "an operator acknowledges the hazard of " + branch; break;
+      case Kind::choose_commit: said = "an operator says that the rest is to be committed"; break;
+      case Kind::choose_rollback: said = "an operator says that the rest is to be rolled back"; break;
+      case Kind::close: said = "the transaction is closed, with no hazard left to see to"; break;
+      case Kind::purge: said = "the proof row of " + branch + " is deleted"; break;
     }
-    if (step.way == Way::lost && step.kind != Kind::crash) said += ", and the answer is lost";
+    if (step.way == Way::lost && step.kind != Kind::crash && step.kind != Kind::look)
+      said += ", and the answer is lost";
     for (std::size_t i = 0; i < size_.branches; ++i) {
       if (state.branches[i] == after.branches[i] || step.kind == Kind::prepare || step.kind == Kind::refuse) continue;
+      if (after.branches[i] == Branch::prepared) continue;
       said += after.branches[i] == Branch::committed ? ": it is committed" : ": it is rolled back";
     }
     if (state.told != after.told && after.told == Told::committed) said += "; the client is told committed";
@@ -178,13 +157,11 @@ class TwoPhaseWorld final : public World {
   }
 
  private:
-  bool is_without(Safeguard safeguard) const { return without_ == safeguard; }
-  std::size_t count(const State& state, Branch what) const {
-    return static_cast<std::size_t>(
-        std::count(state.branches.begin(), state.branches.begin() + static_cast<std::ptrdiff_t>(size_.branches), what));
+  bool is_without(Safeguard safeguard) const { return frame_.is_without(safeguard); }
+  /// Its own rules are at it, or were and forgot it.
+  bool is_at_it(const State& state) const {
+    return frame_.is_tampered() ? is_live(state) : state.alive && state.has_rules;
   }
-  static bool runs_first(const State& state) { return state.alive && state.crashes == 0; }
-  static bool has_rules(const State& state) { return state.alive && state.has_rules; }
 
   template <typename Go>
   void each_of(const State& state, std::size_t i, const Go& go) const {
@@ -200,7 +177,7 @@ class TwoPhaseWorld final : public World {
       go(Step{Kind::session_ends, i});
       if (state.sent[i] != Sent::nothing) go(Step{Kind::late, i});
     }
-    if (has_rules(state)) {
+    if (is_at_it(state)) {
       if (runs_first(state) && rules.state == BranchRules::State::running) go(Step{Kind::lose_vote, i});
       if (rules.settling) {
         for (const auto way : {Way::heard, Way::heard_from_mysql, Way::lost}) go(Step{Kind::settle, i, way});
@@ -208,152 +185,62 @@ class TwoPhaseWorld final : public World {
                  !protocol::is_settled(rules.state)) {
         go(Step{Kind::retry, i});
       }
-    } else if (state.alive && branch == Branch::prepared) {
+    } else if (state.alive && !frame_.is_tampered() && branch == Branch::prepared) {
       go(Step{Kind::sweep, i});
     }
+    if (frame_.is_tampered()) each_tampering(state, i, go);
   }
 
-  void take(State& state, const Step& step) const {
-    const auto i = step.place;
-    const auto index = static_cast<BranchIndex>(i);
-    auto& branch = state.branches[i];
-    const bool hears = step.way != Way::lost && runs_first(state);
-    switch (step.kind) {
-      case Kind::prepare:
-        branch = Branch::prepared;
-        if (hears) feed(state, Voted{index, Voted::Kind::prepared});
-        return;
-      case Kind::refuse:
-        branch = Branch::rolled_back;
-        if (hears) feed(state, Voted{index, Voted::Kind::refused});
-        return;
-      case Kind::lose_vote: return feed(state, Voted{index, Voted::Kind::lost});
-      case Kind::deadline: return feed(state, protocol::DeadlinePassed{});
-      case Kind::durable:
-        state.log = Log::durable;
-        if (state.rules.phase == Phase::deciding) feed(state, protocol::DecisionDurable{});
-        return;
-      case Kind::not_written: state.log = Log::nothing; return feed(state, protocol::DecisionNotWritten{});
-      case Kind::settle: return settle(state, i, step.way);
-      case Kind::retry: return feed(state, protocol::RetryDue{index});
-      case Kind::crash:
-        state.alive = false;
-        ++state.crashes;
-        if (state.log == Log::asked) state.log = step.way == Way::lost ? Log::nothing : Log::durable;
-        // That it has ended was not forced.
-        if (state.log == Log::ended && step.way == Way::lost) state.log = Log::durable;
-        state.has_rules = false;
-        return;
-      case Kind::restart:
-        state.alive = true;
-        state.has_rules = state.log == Log::durable;
-        if (state.has_rules) {
-          const std::vector<bool> none(size_.branches, false);
-          state.rules = protocol::resume_decided(none, none);
-        }
-        return;
-      case Kind::session_ends:
-        state.owner_lives[i] = false;
-        if (branch == Branch::running) branch = Branch::rolled_back;
-        return;
-      case Kind::late: arrive(branch, state.sent[i] == Sent::commit ? Decided::commit : Decided::rollback); return;
-      case Kind::sweep: return sweep(state, i);
+  /// Two hands leave no trace, and are not lent in this world. A branch that comes back after the closing and is then
+  /// committed looks like one whose sibling's row has gone already; a transaction of which every branch is committed by
+  /// hand looks like one that has ended.
+  bool shows_by_hand(const State& state) const {
+    const bool decided = state.log == Log::durable;
+    return !state.closed && (decided || frame_.count(state, Branch::committed) + 1 < size_.branches);
+  }
+
+  template <typename Go>
+  void each_tampering(const State& state, std::size_t i, const Go& go) const {
+    const auto& branch = state.branches[i];
+    if (branch == Branch::prepared && state.hands < size_.hands) {
+      if (shows_by_hand(state)) go(Step{Kind::hand_commits, i});
+      go(Step{Kind::hand_rolls_back, i});
     }
-  }
-
-  static void arrive(Branch& branch, Decided decided) {
-    if (decided == Decided::commit && branch == Branch::prepared) branch = Branch::committed;
-    if (decided == Decided::rollback && (branch == Branch::prepared || branch == Branch::running)) {
-      branch = Branch::rolled_back;
+    if (branch == Branch::rolled_back && has(state.was_prepared, i) && state.comebacks < size_.comebacks) {
+      go(Step{Kind::come_back, i});
     }
-  }
-
-  /// What a server does and says.
-  static Reply ask(State& state, std::size_t i, Decided decided, bool as_owner, Way way) {
-    auto& branch = state.branches[i];
-    const auto before = branch;
-    const bool open = branch == Branch::prepared || branch == Branch::running;
-    if (!as_owner && open && state.owner_lives[i]) {
-      return way == Way::heard_from_mysql ? Reply::unknown_xid : Reply::ok_other;
+    if (!state.alive) return;
+    if (has(state.hazards, i) && !has(state.acknowledged, i)) go(Step{Kind::acknowledge, i});
+    if (is_live(state)) return;
+    const bool is_open = state.log == Log::nothing || state.log == Log::ended;
+    if (is_open) {
+      go(Step{Kind::look, i, Way::lost});
+      if (i == 0) go(Step{Kind::look, i});
     }
-    if (!as_owner && branch == Branch::running) return Reply::unknown_xid;
-    arrive(branch, decided);
-    if (branch == before) return Reply::unknown_xid;
-    return as_owner ? Reply::ok_owner : Reply::ok_other;
-  }
-
-  Finding judged(const State& state, std::size_t i, Decided decided, bool known_prepared, Reply reply) const {
-    if (decided == Decided::commit) {
-      if (is_without(Safeguard::proof_of_commit) && reply == Reply::unknown_xid) return Finding::committed;
-      if (is_without(Safeguard::owners_word) && reply == Reply::ok_other) return Finding::committed;
+    if (has(state.planned, i)) go(Step{Kind::sweep, i});
+    if (i == 0 && is_open && steps_.ruled(state).ruling == protocol::Ruling::contradicted && state.hazards != 0 &&
+        state.chosen == protocol::Chosen::nothing) {
+      go(Step{Kind::choose_commit});
+      go(Step{Kind::choose_rollback});
     }
-    Observation seen;
-    seen.decided = decided;
-    seen.known_prepared = known_prepared;
-    seen.reply = reply;
-    seen.owner = state.owner_lives[i] ? Owner::alive : Owner::gone;
-    seen.listed = state.branches[i] == Branch::prepared ? Listed::yes : Listed::no;
-    switch (state.branches[i]) {
-      case Branch::committed: seen.proof = Proof::present; break;
-      case Branch::rolled_back: seen.proof = Proof::absent; break;
-      case Branch::running:
-      case Branch::prepared: seen.proof = Proof::locked; break;
-    }
-    return protocol::judge(seen);
+    if (i == 0 && !state.closed && steps_.may_close(state)) go(Step{Kind::close});
+    const bool may_purge = state.closed || (is_without(Safeguard::closed_first) && steps_.may_close(state));
+    if (may_purge && branch == Branch::committed) go(Step{Kind::purge, i});
   }
 
-  void settle(State& state, std::size_t i, Way way) const {
-    const auto decided = state.rules.phase == Phase::committing ? Decided::commit : Decided::rollback;
-    const bool as_owner = runs_first(state) && state.owner_lives[i];
-    Reply reply = ask(state, i, decided, as_owner, way);
-    if (way == Way::lost) return feed(state, protocol::Settled{static_cast<BranchIndex>(i), Finding::ambiguous});
-    const auto finding = judged(state, i, decided, state.rules.branches[i].known_prepared, reply);
-    feed(state, protocol::Settled{static_cast<BranchIndex>(i), finding});
-    if (finding == Finding::committed && is_without(Safeguard::end_at_the_end)) state.log = Log::ended;
-  }
-
-  void sweep(State& state, std::size_t i) const {
-    ASSENT_CHECK(protocol::rule({}).ruling == protocol::Ruling::roll_back);
-    auto decided = Decided::rollback;
-    const auto done = count(state, Branch::prepared) + count(state, Branch::committed);
-    if (is_without(Safeguard::presumed_abort) && done == size_.branches) decided = Decided::commit;
-    (void)ask(state, i, decided, false, Way::heard);
-  }
-
-  void feed(State& state, const protocol::Event& event) const {
-    auto step = protocol::step(std::move(state.rules), event);
-    state.rules = std::move(step.next);
-    for (const auto& command : step.commands) {
-      if (std::holds_alternative<protocol::ForceDecision>(command)) {
-        state.log = Log::asked;
-        if (is_without(Safeguard::decision_first)) return feed(state, protocol::DecisionDurable{});
-      } else if (const auto* settle = std::get_if<protocol::Settle>(&command)) {
-        if (runs_first(state) && state.owner_lives[settle->branch]) {
-          state.sent[settle->branch] = settle->decided == Decided::commit ? Sent::commit : Sent::rollback;
-        }
-      } else if (const auto* answer = std::get_if<protocol::Answer>(&command)) {
-        state.told = answer->outcome == Outcome::committed     ? Told::committed
-                     : answer->outcome == Outcome::rolled_back ? Told::rolled_back
-                                                               : Told::unknown;
-      } else if (std::holds_alternative<protocol::LogEnd>(command)) {
-        state.log = Log::ended;
-      }
-    }
-  }
-
-  /// As the next start does, for what no living session holds.
-  void settle_rest(State& state) const {
-    for (std::size_t i = 0; i < size_.branches; ++i) {
-      if (state.branches[i] != Branch::prepared || state.owner_lives[i]) continue;
-      state.branches[i] = state.log == Log::durable ? Branch::committed : Branch::rolled_back;
-    }
+  /// What must not happen at any time, whatever was done by hand.
+  std::optional<std::string> mishandled(const State& state) const {
+    if (state.hands == 0 && state.hazards != 0) return "a hazard is logged, and nobody has lent a hand";
+    if (state.overruled) return "a branch is rolled back although a sibling has committed, and no operator was asked";
+    if (state.hazard_told_committed) return "the client is told committed, and a hazard is in the log";
+    return state.hands == 0 ? contradiction(state) : std::nullopt;
   }
 
   std::optional<std::string> contradiction(const State& state) const {
-    const bool committed = count(state, Branch::committed) > 0;
-    const bool rolled_back = count(state, Branch::rolled_back) > 0;
+    const bool committed = frame_.count(state, Branch::committed) > 0;
+    const bool rolled_back = frame_.count(state, Branch::rolled_back) > 0;
     if (committed && rolled_back) return "one branch is committed and another one rolled back";
-    if (committed && count(state, Branch::running) > 0)
+    if (committed && frame_.count(state, Branch::running) > 0)
       return "a branch is committed while another one is not prepared";
     if (state.told == Told::committed && rolled_back)
       return "the client was told committed, and a branch is rolled back";
@@ -362,60 +249,9 @@ class TwoPhaseWorld final : public World {
     return std::nullopt;
   }
 
-  Packed pack(const State& state) const {
-    Packer packer;
-    packer.put(state.alive, 1);
-    packer.put(state.crashes, 2);
-    packer.put(state.log, 2);
-    packer.put(state.told, 2);
-    packer.put(state.has_rules, 1);
-    for (std::size_t i = 0; i < size_.branches; ++i) {
-      packer.put(state.branches[i], 2);
-      packer.put(state.owner_lives[i], 1);
-      packer.put(state.owner_lives[i] ? state.sent[i] : Sent::nothing, 2);
-    }
-    if (!state.has_rules) return packer.packed();
-    packer.put(state.rules.phase, 4);
-    packer.put(state.rules.deadline_passed, 1);
-    packer.put(state.rules.answered, 1);
-    packer.put(state.rules.troubled, 1);
-    for (const auto& branch : state.rules.branches) {
-      packer.put(branch.state, 3);
-      packer.put(branch.known_prepared, 1);
-      packer.put(branch.settling, 1);
-    }
-    return packer.packed();
-  }
-
-  State unpack(const Packed& packed) const {
-    Unpacker from(packed);
-    State state;
-    state.alive = from.take<bool>(1);
-    state.crashes = from.take<std::uint8_t>(2);
-    state.log = from.take<Log>(2);
-    state.told = from.take<Told>(2);
-    state.has_rules = from.take<bool>(1);
-    for (std::size_t i = 0; i < size_.branches; ++i) {
-      state.branches[i] = from.take<Branch>(2);
-      state.owner_lives[i] = from.take<bool>(1);
-      state.sent[i] = from.take<Sent>(2);
-    }
-    state.rules.branches.resize(size_.branches);
-    if (!state.has_rules) return state;
-    state.rules.phase = from.take<Phase>(4);
-    state.rules.deadline_passed = from.take<bool>(1);
-    state.rules.answered = from.take<bool>(1);
-    state.rules.troubled = from.take<bool>(1);
-    for (auto& branch : state.rules.branches) {
-      branch.state = from.take<BranchRules::State>(3);
-      branch.known_prepared = from.take<bool>(1);
-      branch.settling = from.take<bool>(1);
-    }
-    return state;
-  }
-
-  TwoPhaseSize size_;
-  Safeguard without_;
+  const TwoPhaseFrame frame_;
+  const TwoPhaseSize& size_ = frame_.size;
+  const TwoPhaseSteps steps_{frame_};
 };
 
 }  // namespace

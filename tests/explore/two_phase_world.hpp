@@ -18,9 +18,11 @@ namespace assent::explore {
 struct TwoPhaseSize {
   std::size_t branches = 2;
   std::size_t crashes = 2;
+  std::size_t hands = 0;      ///< How often somebody settles a prepared branch by hand.
+  std::size_t comebacks = 0;  ///< How often a server brings a branch back that was rolled back.
 };
 
-/// Bounds: 4 branches, 3 crashes.
+/// Bounds: 4 branches, 3 crashes, 3 hands, 3 comebacks.
 std::unique_ptr<World> two_phase_world(TwoPhaseSize size, Safeguard without = Safeguard::none);
 
 }  // namespace assent::explore

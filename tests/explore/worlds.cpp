@@ -3,16 +3,17 @@
 namespace assent::explore {
 
 std::unique_ptr<World> make_world(Family family, const Sizes& sizes, Safeguard without) {
-  auto three = sizes.three;
-  three.forgets = family == Family::forgetting;
-  three.hides = family == Family::hiding;
-  three.late = family == Family::late;
+  auto trouble = sizes.trouble;
+  trouble.forgets = family == Family::forgetting;
+  trouble.hides = family == Family::hiding;
+  trouble.late = family == Family::late;
   switch (family) {
     case Family::two_phase: return two_phase_world(sizes.two, without);
-    case Family::three_phase:
+    case Family::tampering: return two_phase_world(sizes.tampering, without);
+    case Family::three_phase: return three_phase_world(sizes.three, without);
     case Family::forgetting:
     case Family::hiding:
-    case Family::late: return three_phase_world(three, without);
+    case Family::late: return three_phase_world(trouble, without);
     case Family::log: return log_world(sizes.log, without);
   }
   return nullptr;
@@ -21,6 +22,7 @@ std::unique_ptr<World> make_world(Family family, const Sizes& sizes, Safeguard w
 Worlds quick_worlds() {
   Worlds worlds;
   for (std::size_t branches = 1; branches <= 3; ++branches) worlds.push_back(two_phase_world({branches, 3}));
+  worlds.push_back(two_phase_world({.crashes = 1, .hands = 1, .comebacks = 1}));
   for (const ThreePhaseSize size : {ThreePhaseSize{2, 2, 1},
                                     {2, 2, 2},
                                     {2, 3, 1},
@@ -38,6 +40,8 @@ Worlds quick_worlds() {
 Worlds large_worlds() {
   Worlds worlds;
   worlds.push_back(two_phase_world({4, 3}));
+  worlds.push_back(two_phase_world({.hands = 2, .comebacks = 1}));
+  worlds.push_back(two_phase_world({.branches = 3, .hands = 1, .comebacks = 1}));
   worlds.push_back(three_phase_world({3, 3, 2}));
   worlds.push_back(three_phase_world({2, 3, 3}));
   worlds.push_back(three_phase_world({.branches = 2, .forgets = true}));

@@ -14,7 +14,9 @@ namespace assent::explore {
 
 struct Sizes {
   TwoPhaseSize two;
+  TwoPhaseSize tampering{.hands = 1, .comebacks = 1};
   ThreePhaseSize three;
+  ThreePhaseSize trouble{.branches = 2, .rivals = 1};  ///< Of three phases with more that goes wrong.
   LogSize log;
 };
 
