@@ -54,7 +54,7 @@ class FaultsAcceptorsTest : public WideSeamsTest {
   /// Accepted by the west and the witness only, and by then killed: the east was not asked.
   std::string die_with_a_majority_without_the_east() {
     start();
-    failpoints().arm("packet_unsent/',0,0,0,'commit'=hold;quorum_decided=crash");
+    failpoints().arm("packet_unsent/gtrid,0 acceptor=hold;quorum_decided=crash");
     static_cast<void>(daemon_.client().submit(order(Protocol::three_phase)).ok());
     EXPECT_EQ(daemon_.wait(20s), 128 + SIGKILL) << daemon_.output();
     const auto gtrids = listed(east());

@@ -27,7 +27,7 @@ constexpr auto kSilentForLong = 4500ms;
 
 /// Held or cut pre-commits, by which acceptor they are for.
 std::string pre_commit_to(int acceptor) {
-  return "packet_unsent/'," + std::to_string(acceptor) + ",0,0,'commit'";
+  return "packet_unsent/gtrid," + std::to_string(acceptor) + " acceptor";
 }
 
 /// Three servers. By the test's parameter: three participants on MariaDB that are their own acceptors, or one on
@@ -407,7 +407,8 @@ TEST_P(ThreePhaseTest, TwoThatAdoptASilentCoordinatorAgreeWithItWhenItWakesUp) {
     const bool commits = std::string(step) == "quorum_decided";
     std::vector<std::unique_ptr<Daemon>> adopters;
     for (int i = 0; i < 2; ++i) {
-      auto options = options_of(bank_.database() + (i == 0 ? "b" : "c"));
+      // Each with a log of its own, and so an identity of its own.
+      auto options = options_of(bank_.database() + (commits ? "a" : "b") + std::to_string(i));
       options.program = "assentd";
       options.more_json += R"(, "adopt": {"after_silent_ms": 1500, "coordinators": [")" + bank_.database() + "\"]}";
       adopters.push_back(std::make_unique<Daemon>(options));
