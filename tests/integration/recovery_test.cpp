@@ -165,6 +165,9 @@ TEST_P(RecoveryTest, ForeignBranchesAndAnotherCoordinatorsAreNeverTouched) {
   {
     Sql sql(east(), database_);
     sql.run("XA START " + orphan);
+    // Without its row it would be taken for planted.
+    sql.run("INSERT INTO assent.proof(gtrid,branch,kind,participants,protocol) VALUES ('" + database_ +
+            ".00000001.000000000fff.0123456789abcdef.2',1,'proof','east,west',2)");
     sql.run("INSERT INTO accounts VALUES (99999, 0, '')");
     sql.run("XA END " + orphan);
     sql.run("XA PREPARE " + orphan);
