@@ -224,7 +224,8 @@ TEST_P(FaultsLogDirectoryTest, AStaleLogGivesNoVerdictsAndWhenItIsRefusedNothing
   ASSERT_EQ(std::system(("mv " + aside + " " + daemon_.log_folder()).c_str()), 0);
   start();
   EXPECT_EQ(daemon_.client().status_of_key("the order")->outcome, Outcome::committed);
-  EXPECT_EQ(submit(daemon_.client(), transaction).outcome, Outcome::committed);
+  auto again = daemon_.client();
+  EXPECT_EQ(submit(again, transaction).outcome, Outcome::committed);
   expect_paid(1);
 }
 
