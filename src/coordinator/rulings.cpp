@@ -190,6 +190,9 @@ protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* know
     if (lost || !one.all_read) evidence.unread = Some::yes;
     if (evidence.proven == protocol::Proven::all) evidence.proven = protocol::Proven::some;
   }
+  // A single branch commits in one phase, whichever protocol was asked for: no acceptor was, and its row tells all.
+  const bool single = one.members.participants.size() == 1 && evidence.proven == protocol::Proven::all;
+  if (evidence.known == Known::nothing && single) evidence.known = Known::decided;
   // What is listed under its name at another server is not it, and what it would have shown is not known.
   for (const auto& branch : one.branches) {
     if (!branch.unfit.empty() && one.voiceless.contains(branch.participant)) evidence.unread = Some::yes;

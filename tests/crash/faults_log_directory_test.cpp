@@ -223,7 +223,8 @@ TEST_P(FaultsLogDirectoryTest, AStaleLogGivesNoVerdictsAndWhenItIsRefusedNothing
   // Put back as anybody would.
   ASSERT_EQ(std::system(("mv " + aside + " " + daemon_.log_folder()).c_str()), 0);
   start();
-  EXPECT_EQ(daemon_.client().status_of_key("the order")->outcome, Outcome::committed);
+  // Its acceptors have to be heard first.
+  EXPECT_TRUE(eventually([&] { return daemon_.client().status_of_key("the order")->outcome == Outcome::committed; }));
   auto again = daemon_.client();
   EXPECT_EQ(submit(again, transaction).outcome, Outcome::committed);
   expect_paid(1);

@@ -50,7 +50,7 @@ const Steps kStartPackets = {"control:SET SESSION", "assent.coordinator", "contr
 /// In three phases.
 const Steps kPreCommitSteps = {"pre_commit_unsent", "quorum_decided"};
 const Steps kAcceptorPackets = {"branches:INSERT INTO assent.acceptor", "control:INSERT IGNORE INTO assent.pulse",
-                                "SELECT gtrid,acceptor"};
+                                "SELECT gtrid,acceptor", "DELETE FROM assent.acceptor"};
 
 const Steps kTornSteps = {"log_torn_end_passed"};
 const Steps kHazardSteps = {"hazard_unlogged", "hazard_logged"};
