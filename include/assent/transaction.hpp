@@ -58,7 +58,7 @@ struct Transaction {
   Isolation isolation = Isolation::server_default;
   std::string idempotency_key;  ///< Empty: none. A resubmission returns the first outcome while it is kept.
   OnRolledBack on_rolled_back = OnRolledBack::return_outcome;  ///< Only with an idempotency key.
-  std::string label;            ///< For people: shown by listings and tools. May be empty.
+  std::string label;  ///< For people: shown by listings and tools. May be empty.
   std::vector<Branch> branches;
 };
 

@@ -24,7 +24,8 @@ class Audit {
  public:
   explicit Audit(std::string path) : path_(std::move(path)) {}
 
-  /// All of them, made durable at once. `state` is "begun", or what came of it: "done", "not_done", "refused"; of a hazard, "found".
+  /// All of them, made durable at once. `state` is "begun", or what came of it: "done", "not_done", "refused"; of a
+  /// hazard, "found".
   Status write(const std::vector<AuditedAct>& acts, const std::string& state) const;
 
   /// What a running coordinator is asked for, and does by itself: as "asked", by whoever asked.

@@ -85,9 +85,9 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
     if (one.voiceless.contains(branch.participant)) return refused(branch.participant + ": " + branch.reason);
     if (branch.sight == Sight::unreachable && !without.contains(branch.participant)) {
       const auto voiceless = one.voiceless.find(branch.participant);
-      return refused((voiceless == one.voiceless.end() ? "'" + branch.participant + "' was not reached"
-                                                       : voiceless->second) +
-                     ", and that one may know. If it is gone for good: --without " + branch.participant);
+      return refused(
+          (voiceless == one.voiceless.end() ? "'" + branch.participant + "' was not reached" : voiceless->second) +
+          ", and that one may know. If it is gone for good: --without " + branch.participant);
     }
   }
   return std::nullopt;

@@ -24,10 +24,10 @@ using SubmitDone = ports::Done<Result<TransactionResult>>;
 /// committed ones and as many rolled back ones are kept, oldest first out; running ones are bounded by the live
 /// transactions.
 ///
-/// After a restart they come back as the log kept them, in its order: the committed ones, and those rolled back ones that
-/// somebody is told of who wants the same outcome for ever (OnRolledBack::return_outcome): were such a key forgotten, its request could run after the
-/// application has put another one in its place. Where all who asked want it run again, the log has no record of it:
-/// running it again after a restart is what they want. Thread safe.
+/// After a restart they come back as the log kept them, in its order: the committed ones, and those rolled back ones
+/// that somebody is told of who wants the same outcome for ever (OnRolledBack::return_outcome): were such a key
+/// forgotten, its request could run after the application has put another one in its place. Where all who asked want it
+/// run again, the log has no record of it: running it again after a restart is what they want. Thread safe.
 class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}
@@ -78,10 +78,10 @@ class IdempotencyIndex {
     std::string gtrid;
     std::optional<TransactionResult> result;
     std::vector<SubmitDone> waiting;
-    bool returns = true;     ///< Somebody who waits for it wants a rollback given again for ever.
-    bool in_log = false;     ///< Its rollback is.
+    bool returns = true;                        ///< Somebody who waits for it wants a rollback given again for ever.
+    bool in_log = false;                        ///< Its rollback is.
     std::optional<TransactionResult> before{};  ///< Of the run before, while it is run again.
-    Order* order = nullptr;  ///< That has its place; null while it runs.
+    Order* order = nullptr;                     ///< That has its place; null while it runs.
     std::uint64_t place = 0;
   };
   bool finish(const std::string& key, const TransactionResult& result, bool in_log);

@@ -23,7 +23,8 @@ struct Acceptors {
 
 /// Asks the acceptors of one transaction, by the rules of protocol/quorum.hpp, until they have decided. Never gives up:
 /// whoever cannot be reached, or is another server now, is asked again, and whoever is outbid takes a higher ballot
-/// after a random pause, so that rivals do not outbid each other for ever. Thread safe. No lock is held while a participant or `told` is called.
+/// after a random pause, so that rivals do not outbid each other for ever. Thread safe. No lock is held while a
+/// participant or `told` is called.
 class Proposer : public std::enable_shared_from_this<Proposer> {
  public:
   enum class Outcome : std::uint8_t {

@@ -172,8 +172,8 @@ protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* know
   evidence.known = knowledge == nullptr ? Known::nothing : knowledge->known(one.gtrid);
   const bool decided = one.decision && one.protocol == Protocol::two_phase;
   if (decided) evidence.known = Known::decided;
-  // Only a branch that was to commit is a hazard for being gone: one whose hazard was acknowledged had its decision, and
-  // has ended with it.
+  // Only a branch that was to commit is a hazard for being gone: one whose hazard was acknowledged had its decision,
+  // and has ended with it.
   const bool ended = std::any_of(one.branches.begin(), one.branches.end(), [&](const auto& branch) {
     return is_missing(branch) && knowledge != nullptr && knowledge->is_seen_to(one.gtrid, branch.number);
   });

@@ -416,7 +416,8 @@ void Pool::post_batch() {
 
 // On the control thread, whose session led to the server with this identity.
 bool Pool::may_settle(const ports::SettleOrder& order) const {
-  const bool accepted = std::find(config_.accept.begin(), config_.accept.end(), "server_identity") != config_.accept.end();
+  const bool accepted =
+      std::find(config_.accept.begin(), config_.accept.end(), "server_identity") != config_.accept.end();
   return accepted || protocol::is_same_server(order.server, health_.identity());
 }
 

@@ -18,8 +18,8 @@ namespace assent::participant {
 std::variant<std::map<std::string, ports::TransactionRows>, SqlError> find_rows(Session& session, const Config& config,
                                                                                 const std::vector<std::string>& gtrids);
 
-/// Takes those branches out that were made by somebody else under such names: each of Assent's that is prepared here has
-/// its own row, unless proof rows were ever off.
+/// Takes those branches out that were made by somebody else under such names: each of Assent's that is prepared here
+/// has its own row, unless proof rows were ever off.
 Failure forget_planted(Session& session, const Config& config, std::vector<ports::ListedXid>& branches);
 
 /// As ports::Participant::list_rows() says.

@@ -158,8 +158,8 @@ struct TransactionRows {
   /// which nobody can take from it.
   bool vouches = false;
   std::vector<std::pair<std::uint16_t, protocol::AcceptorRow>> acceptors;  ///< Which of its acceptors, from 0.
-  bool closed = false;  ///< As close_acceptor() said.
-  bool ended = false;   ///< As purge_proofs() said: its end is durable, and its proof rows here are gone or going.
+  bool closed = false;                                                     ///< As close_acceptor() said.
+  bool ended = false;  ///< As purge_proofs() said: its end is durable, and its proof rows here are gone or going.
   std::optional<HeuristicChoice> chosen;
 };
 

@@ -89,8 +89,7 @@ std::string another_server(std::string_view name, std::optional<ServerIdentity> 
   };
   const auto participant = "participant '" + std::string(name) + "'";
   if (then == kNoServer) return participant + " had not been seen when the transaction began";
-  return participant + " is another server now (identity " + text(now) + " instead of " +
-         text(then) + ")";
+  return participant + " is another server now (identity " + text(now) + " instead of " + text(then) + ")";
 }
 
 }  // namespace assent::protocol

@@ -11,8 +11,8 @@
 namespace assent::coordinator {
 namespace {
 
-using protocol::Decided;
 using fakes::FakeParticipant;
+using protocol::Decided;
 
 /// Remembers what was appended; everything is durable at once.
 class FakeLog final : public ports::DecisionLog {

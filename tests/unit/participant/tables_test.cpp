@@ -68,7 +68,8 @@ TEST(Tables, AColumnThatIsMissingIsAddedAndOneThatIsTooNarrowIsWidenedLater) {
   look.tables["coordinator"].erase("sequence");
   look.tables["acceptor"]["members"].length = protocol::kMembersBytesMax - 1;
   const auto steps = missing_steps(look, Config{});
-  EXPECT_THAT(words(steps), ElementsAre("column coordinator.sequence", "column acceptor.members", HasSubstr("version")));
+  EXPECT_THAT(words(steps),
+              ElementsAre("column coordinator.sequence", "column acceptor.members", HasSubstr("version")));
   EXPECT_FALSE(steps[0].can_wait);
   EXPECT_TRUE(steps[1].can_wait);
   EXPECT_THAT(all_of(steps), AllOf(HasSubstr("ALTER TABLE assent.coordinator ADD COLUMN sequence"),
