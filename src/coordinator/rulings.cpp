@@ -172,15 +172,15 @@ protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* know
   evidence.known = knowledge == nullptr ? Known::nothing : knowledge->known(one.gtrid);
   const bool decided = one.decision && one.protocol == Protocol::two_phase;
   if (decided) evidence.known = Known::decided;
+  // An open hazard is younger than whatever was said of all transactions below a bound.
+  const bool closed = one.closed && !one.has_hazard;
+  if (evidence.known == Known::nothing && closed) evidence.known = Known::closed;
   // Only a branch that was to commit is a hazard for being gone: one whose hazard was acknowledged had its decision,
   // and has ended with it.
   const bool ended = std::any_of(one.branches.begin(), one.branches.end(), [&](const auto& branch) {
     return is_missing(branch) && knowledge != nullptr && knowledge->is_seen_to(one.gtrid, branch.number);
   });
   if (evidence.known == Known::nothing && ended) evidence.known = Known::decided;
-  // An open hazard is younger than whatever was said of all transactions below a bound.
-  const bool closed = one.closed && !one.has_hazard;
-  if (evidence.known == Known::nothing && closed) evidence.known = Known::closed;
   std::vector<Sight> sights;
   for (const auto& branch : one.branches) sights.push_back(branch.sight);
   protocol::add_sights(evidence, sights);
