@@ -23,7 +23,9 @@ class FakeParticipant final : public ports::Participant {
   std::map<std::string, protocol::Members> members;                        ///< What rows of it say.
   std::map<std::string, ports::HeuristicChoice> choices;
   std::set<std::string> ended;
+  std::map<std::string, protocol::AcceptorRow> acceptor_rows;        ///< By gtrid.
   std::vector<std::pair<protocol::Xid, protocol::Decided>> settled;  ///< What was asked, in order.
+  std::function<void()> before_voting = [] {};
   std::function<void()> before_settling = [] {};
 
   /// A prepared branch as Assent leaves it, with its row.
@@ -50,13 +52,26 @@ class FakeParticipant final : public ports::Participant {
   Status check(const Branch&) const override { return Ok{}; }
   void inspect(ports::Done<Result<ports::Inspection>> done) override { done(ports::Inspection{}); }
   void enrol(ports::Claimant, std::optional<ports::Judged>, std::function<void()>) override {}
-  void prepare(ports::BranchWork, ports::Done<ports::Vote> done) override { done({}); }
+  void prepare(ports::BranchWork work, ports::Done<ports::Vote> done) override {
+    prepare(work.xid, protocol::parse_members(work.members).value_or(protocol::Members{}));
+    before_voting();
+    ports::Vote vote;
+    vote.kind = ports::Vote::Kind::prepared;
+    done(std::move(vote));
+  }
   void commit_one_phase(ports::BranchWork, ports::Done<ports::Vote> done) override { done({}); }
   void purge_proofs(std::string, std::string, std::optional<Protocol>,
                     ports::Done<Result<std::uint64_t>> done) override {
     done(std::uint64_t{0});
   }
-  void ask(ports::AcceptorQuestion, ports::Done<Result<ports::AcceptorAnswer>> done) override { done(down()); }
+  /// An acceptor whose row nobody else asks for: whatever comes next is granted.
+  void ask(ports::AcceptorQuestion question, ports::Done<Result<ports::AcceptorAnswer>> done) override {
+    if (is_down) return done(down());
+    auto& row = acceptor_rows[question.gtrid];
+    row.promised = question.ballot;
+    if (question.value) row.accepted = {question.ballot, *question.value};
+    done(ports::AcceptorAnswer{ports::AcceptorAnswer::Kind::granted, row});
+  }
   void find_waits(std::vector<protocol::Xid>, ports::Done<Result<ports::LockWaits>> done) override {
     done(ports::LockWaits{});
   }

@@ -133,6 +133,45 @@ TEST(RuleOn, WhatHasEndedIsNoHazardWhereItsRowsAreHalfGone) {
   EXPECT_TRUE(ruled(one, &past).is_left()) << "an open hazard is younger than what was said of all below a bound";
 }
 
+TEST(RuleOn, TheProofRowOfASingleBranchIsItsDecisionWhateverElseIsSaid) {
+  const Same past(Known::nothing, Era::past);
+  auto three = seen(Protocol::three_phase, {Sight::proven});
+  three.members.acceptors = {"p1", "p2", "p3"};
+  three.acceptors = {{0, false, {}}, {1, false, {}}, {2, false, {}}};
+  EXPECT_EQ(ruled(three, &past).ruled, (protocol::Ruled{Ruling::commit, Ground::decided})) << "no acceptor was asked";
+  EXPECT_FALSE(ruled(three, &past).is_left());
+  auto two = seen(Protocol::two_phase, {Sight::proven});
+  two.choices["p1"] = {Value::rollback, "ada", "not paid", 0};
+  EXPECT_EQ(ruled(two, &past).ruled, (protocol::Ruled{Ruling::commit, Ground::decided}));
+  EXPECT_FALSE(ruled(two, &past).is_left());
+  // One of several that are not known is not a single one.
+  three.members.participants.clear();
+  EXPECT_NE(ruled(three, &past).ruled.ground, Ground::decided);
+}
+
+TEST(RuleOn, AnAcknowledgedHazardAtAMissingBranchShowsThatItWasDecided) {
+  const Same past(Known::nothing, Era::past, {2});
+  for (const auto missing : {Sight::absent, Sight::fenced}) {
+    const auto one = ruled(seen(Protocol::two_phase, {Sight::prepared, missing}), &past);
+    EXPECT_EQ(one.ruled, (protocol::Ruled{Ruling::commit, Ground::decided}));
+    ASSERT_EQ(one.branches.size(), 1U) << "nothing is to be said of the other any more";
+    EXPECT_EQ(one.branches[0].verdict, Verdict::will_commit);
+    EXPECT_FALSE(ruled(seen(Protocol::two_phase, {Sight::proven, missing}), &past).is_left());
+  }
+  const auto back = ruled(seen(Protocol::two_phase, {Sight::absent, Sight::prepared}), &past);
+  EXPECT_EQ(back.ruled.ruling, Ruling::roll_back) << "acknowledged where it is not missing";
+}
+
+TEST(RuleOn, ClosedIsClosedWhateverAnAcknowledgementSaysThatOutlivedItsRows) {
+  const Same past(Known::nothing, Era::past, {2});
+  auto one = seen(Protocol::two_phase, {Sight::prepared, Sight::absent});
+  one.closed = true;
+  const auto back = ruled(one, &past);
+  EXPECT_EQ(back.ruled, (protocol::Ruled{Ruling::over, Ground::closed}));
+  ASSERT_EQ(back.branches.size(), 1U);
+  EXPECT_EQ(back.branches[0].verdict, Verdict::will_roll_back);
+}
+
 TEST(RuleOn, CommittedEverywhereNothingIsLeft) {
   const Same past(Known::nothing, Era::past);
   EXPECT_FALSE(ruled(seen(Protocol::two_phase, {Sight::proven, Sight::proven}), &past).is_left());
