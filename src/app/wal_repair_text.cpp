@@ -28,18 +28,32 @@ std::string shown(const wal::MissingRecords& missing) {
   return records + " lost, behind byte " + std::to_string(missing.offset) + " of " + missing.file + '\n';
 }
 
+// Whether anything that was logged is, or may be, there no more.
+bool is_loss(const wal::Salvage& salvage) {
+  return salvage.older_lost || !salvage.missing.empty() || !salvage.missing_segments.empty() || salvage.end_unknown;
+}
+
+// With the checkpoint lost.
+std::string oldest_left(const wal::Salvage& salvage) {
+  if (salvage.first_sequence > 0) return "record " + std::to_string(salvage.first_sequence);
+  return salvage.first_segment > 0 ? wal::segment_name(salvage.first_segment) : "the last start";
+}
+
 // What is there no more.
 std::string text_of_losses(const wal::Salvage& salvage) {
   std::string out;
   for (const auto& one : salvage.unreadable) {
     out += "unreadable: " + one.file + ", bytes " + std::to_string(one.begin) + " to " + std::to_string(one.end) + '\n';
   }
-  const bool older_lost = salvage.checkpoint_lost && salvage.first_sequence > 1;
-  if (older_lost) {
-    out += "LOST: with the checkpoint, every decision before record " + std::to_string(salvage.first_sequence) +
-           " that had not ended, and every idempotency key of that time\n";
+  if (salvage.older_lost) {
+    out +=
+        "LOST: what the checkpoint alone held, all that was logged before " + oldest_left(salvage) +
+        ":\n"
+        "  each decision that had not ended, each idempotency key, each hazard, and which of them were acknowledged\n";
   } else if (salvage.checkpoint_lost) {
-    out += "the checkpoint is lost, and nothing by it: the segments go back to the first record\n";
+    out += std::string(
+               "the checkpoint is lost, and nothing that it alone held: the segments go back to the first record") +
+           (is_loss(salvage) ? ", but for what is told below\n" : "\n");
   }
   for (const auto& one : salvage.missing_segments) {
     out += "LOST: " +
@@ -52,7 +66,7 @@ std::string text_of_losses(const wal::Salvage& salvage) {
   if (salvage.end_unknown) {
     out += "LOST, PERHAPS: records behind record " + std::to_string(salvage.next_sequence - 1) +
            ", the last that can be read. Whether there were any, and how many, cannot be known\n";
-  } else if (!older_lost && salvage.missing.empty()) {
+  } else if (!is_loss(salvage)) {
     out += "no record is lost: whatever the log calls durable was read, or is in the checkpoint, without a gap\n";
   }
   return out;
@@ -81,6 +95,7 @@ std::string text_of_given_up(const wal::Salvage& salvage) {
            "Commit each branch of these that XA RECOVER lists at any participant:\n";
     for (const auto& gtrid : salvage.decided_and_unknown) out += "  " + printable(gtrid) + '\n';
   }
+  if (!is_loss(salvage)) return out;
   return out +
          "Whatever other decisions stood in what cannot be read are lost, with their idempotency keys: which, cannot "
          "be\n"
@@ -100,11 +115,16 @@ std::string text_of_next(const wal::RepairOptions& options, const wal::RepairRep
            " --force-lose    (makes a copy, keeps what is kept above)\nWith --force-lose: " + anew;
   }
   const auto coordinator = state.coordinator.empty() ? "ID" : state.coordinator;
+  const std::string refused =
+      "If assentd then refuses to start with exit code 78, since a participant has seen more of this log than is left, "
+      "start it\n"
+      "once with --log-lost.\n";
   return anew + "Before it is started:\n  assentctl recover --config FILE --coordinator " + printable(coordinator) +
          " --log-lost    (lists what is prepared)\n"
          "  the same with --apply    (settles what a proof row, or a branch that is missing, decides)\n"
          "What is prepared everywhere and has no proof row, the log alone knew. Ask whoever submitted it, and choose:\n"
-         "  assentctl resolve GTRID --commit|--rollback --reason TEXT --config FILE\n";
+         "  assentctl resolve GTRID --commit|--rollback --reason TEXT --config FILE\n" +
+         (is_loss(*report.salvage) ? refused : "");
 }
 
 std::string notes_of(const std::vector<std::string>& notes) {
@@ -140,6 +160,7 @@ void add_salvage(Json& all, const wal::Salvage& salvage) {
   all["coordinator"] = state.coordinator;
   all["first_epoch"] = state.first_epoch;
   all["checkpoint_lost"] = salvage.checkpoint_lost;
+  all["older_lost"] = salvage.older_lost;
   all["first_sequence"] = salvage.first_sequence;
   all["unreadable"] = std::move(unreadable);
   all["lost"] = std::move(missing);
@@ -164,6 +185,10 @@ std::string text_of(const wal::RepairOptions& options, const wal::RepairReport& 
   }
   out += notes_of(report.notes);
   if (!report.copy.empty()) out += "the log as it was is kept in " + printable(report.copy) + '\n';
+  for (const auto& name : report.set_aside) {
+    out +=
+        "set aside, and left to whoever can still read it: " + printable(wal::path_in(options.directory, name)) + '\n';
+  }
   if (report.salvage) {
     out += text_of_losses(*report.salvage) + text_of_kept(*report.salvage) + text_of_given_up(*report.salvage);
   }
@@ -192,7 +217,8 @@ std::string json_of(const wal::RepairOptions& options, const wal::RepairReport& 
   }
   Json all{{"directory", options.directory}, {"tail", wal::to_string(report.tail)},
            {"repaired", report.repaired},    {"copy", report.copy.empty() ? Json() : Json(report.copy)},
-           {"notes", report.notes},          {"findings", std::move(findings)}};
+           {"set_aside", report.set_aside},  {"notes", report.notes},
+           {"findings", std::move(findings)}};
   if (report.salvage) add_salvage(all, *report.salvage);
   return line_of(all);
 }

@@ -66,7 +66,10 @@ class Copy {
     const std::string from_path = path_in(from_, name);
     const std::string to_path = path_in(aside_, name);
     std::unique_ptr<File> from, to;
-    if (const Errno failed = disk_.open(from_path, OpenMode::read, from)) return {"open", from_path, failed};
+    const Errno unopened = disk_.open(from_path, OpenMode::read, from);
+    // Nothing of the log is in it.
+    if (unopened == kNoRegularFile) return {};
+    if (unopened != 0) return {"open", from_path, unopened};
     if (const Errno failed = disk_.open(to_path, OpenMode::create, to)) return {"create", to_path, failed};
     FileInfo info;
     if (const Errno failed = from->info(info)) return {"look at", from_path, failed};

@@ -323,7 +323,8 @@ class PosixHeld final : public HeldDirectory {
   Errno give_to_owner(std::unique_ptr<File>& file) {
     if (::geteuid() != 0) return 0;
     struct stat seen {};
-    if (::fstatat(directory_.fd(), "CHECKPOINT", &seen, 0) != 0 && ::fstat(directory_.fd(), &seen) != 0) return errno;
+    const bool has_checkpoint = ::fstatat(directory_.fd(), "CHECKPOINT", &seen, 0) == 0 && S_ISREG(seen.st_mode);
+    if (!has_checkpoint && ::fstat(directory_.fd(), &seen) != 0) return errno;
     const Errno failed = errno_of(::fchown(static_cast<PosixFile&>(*file).fd(), seen.st_uid, seen.st_gid));
     if (failed != 0) file.reset();
     return failed;

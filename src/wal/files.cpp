@@ -149,6 +149,11 @@ std::string ctl_command(std::string_view command, const std::string& directory) 
   return out + '\'';
 }
 
+Errno set_aside(Disk& disk, const std::string& directory, const std::string& name, std::string& out) {
+  out = name + ".unusable-" + utc_stamp();
+  return disk.rename(path_in(directory, name), path_in(directory, out));
+}
+
 Error io_error(std::string_view doing, const std::string& path, Errno number) {
   std::string what = "cannot ";
   what += doing;

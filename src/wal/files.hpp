@@ -37,6 +37,10 @@ std::string utc_stamp();
 /// A command for the operator: `assentctl wal repair /var/lib/assent/log`, quoted for a shell where need be.
 std::string ctl_command(std::string_view command, const std::string& directory);
 
+/// Moves what cannot be used out of the way, under a name that is none of the log's, `CHECKPOINT.unusable-2026...`, and
+/// gives that. The directory is not synced.
+Errno set_aside(Disk& disk, const std::string& directory, const std::string& name, std::string& out);
+
 /// What failed, at which file, why, and what to do about it: `cannot create /x/00000002.seg: No space left ...`.
 Error io_error(std::string_view doing, const std::string& path, Errno number);
 

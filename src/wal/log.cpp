@@ -1,7 +1,9 @@
 #include "wal/log.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <random>
 #include <utility>
@@ -137,9 +139,12 @@ struct Opener {
     HeldDirectory& held = *it.owned.directory;
     std::vector<std::string> names;
     if (held.list(it.options.directory, names) != 0) return;
+    // Cut off in between, it is still one whose creation was: the last that was made goes first.
+    std::sort(names.begin(), names.end(), std::greater<>());
     for (const auto& name : names) {
-      if (is_log_name(name) || name == kLockName) held.remove(path_in(it.options.directory, name));
+      if (is_log_name(name)) held.remove(path_in(it.options.directory, name));
     }
+    held.remove(path_in(it.options.directory, kLockName));
     if (made_directory) it.disk.remove(it.options.directory);
   }
 

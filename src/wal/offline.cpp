@@ -33,15 +33,24 @@ Result<Owned> own(Disk& disk, const std::string& directory) {
   return owned;
 }
 
-/// What the log does not need once it begins with this segment. A start removes what is left of it.
-Status remove_before(Disk& disk, const std::string& directory, std::uint64_t segment) {
+/// What the log does not need once it begins with this segment. A start removes what is left of it. No file of the
+/// log's is what is no regular one: that is set aside.
+Status remove_before(Disk& disk, const std::string& directory, std::uint64_t segment,
+                     std::vector<std::string>& set_aside) {
   std::vector<std::string> names;
   if (const Errno failed = disk.list(directory, names)) return io_error("read", directory, failed);
   for (const auto& name : names) {
     const auto number = parse_segment_name(name);
     if (number ? *number >= segment : !is_aside_name(name)) continue;
     const std::string path = path_in(directory, name);
-    if (const Errno failed = disk.remove(path)) return io_error("remove", path, failed);
+    std::unique_ptr<File> file;
+    if (disk.open(path, OpenMode::read, file) == kNoRegularFile) {
+      if (const Errno failed = wal::set_aside(disk, directory, name, set_aside.emplace_back())) {
+        return io_error("rename", path, failed);
+      }
+    } else if (const Errno failed = disk.remove(path)) {
+      return io_error("remove", path, failed);
+    }
   }
   const Errno failed = disk.sync_directory(directory);
   return failed == 0 ? Status(Ok{}) : io_error("sync", directory, failed);
@@ -60,30 +69,54 @@ Status pass_torn_end(Disk& disk, const std::string& directory, const Scan& scan,
   return Ok{};
 }
 
+/// What was written is read back before anybody is told that it is good, and before what it replaces is removed.
+Status check_repaired(Disk& disk, const std::string& directory, const ports::LogState& expected,
+                      const std::string& copy) {
+  const auto scanned = scan(disk, directory, kAllKeys);
+  if (!scanned) return scanned.error();
+  const bool is_damaged = scanned->tail == Tail::corrupt;
+  if (scanned->tail == Tail::clean && scanned->state.state() == expected) return Ok{};
+  std::string what = "the repaired decision log in " + directory + " does not read back as it was written";
+  if (is_damaged) {
+    const Finding& found = scanned->damage();
+    what += ": " + path_in(directory, found.file) + " at byte " + std::to_string(found.offset) + ": " + found.what;
+  }
+  return Error{is_damaged ? Errc::io : Errc::internal,
+               what + "; do not start on it: the log as it was is kept in " + copy +
+                   "; move that to a device that can be read, in place of this one, and repair it there"};
+}
+
 /// The log goes on in a new segment, behind a checkpoint of all that was salvaged. Between the number of that segment
 /// and all before it one is left out: until the checkpoint is in place, the old one finds a segment missing, so that no
-/// crash can make a damaged log look whole (the new segment would pass for one that was lost).
-Status begin_anew(Disk& disk, const std::string& directory, const Salvage& salvage) {
+/// crash can make a damaged log look whole (the new segment would pass for one that was lost). Nor can it when the old
+/// checkpoint is out of the way already: it is missing then, and is known to have been there from that segment.
+Status begin_anew(Disk& disk, const std::string& directory, RepairReport& report) {
+  const Salvage& salvage = *report.salvage;
   const std::uint64_t number = salvage.newest_segment + 2;
   const auto log_id = salvage.state.state().log_id;
+  const std::string checkpoint(kCheckpointName);
   std::unique_ptr<File> file;
   if (const auto failed = make_segment(disk, directory, {log_id, number, salvage.segment_bytes}, file)) {
     return failed.error();
   }
+  if (salvage.checkpoint_lost) {
+    // Replaced, it would give what the device has still of it back to the file system.
+    std::string aside;
+    const Errno failed = set_aside(disk, directory, checkpoint, aside);
+    if (failed == 0) report.set_aside.push_back(std::move(aside));
+    if (failed != 0 && failed != ENOENT) return io_error("rename", path_in(directory, checkpoint), failed);
+  }
   const CheckpointHead head{log_id, salvage.next_sequence - 1, number, salvage.next_sequence};
   // Where both commands take effect: what they do before changes nothing of what the log says, and what they do after
   // only takes away what it no longer needs.
-  if (auto put = put_checkpoint(disk, directory, head, salvage.state); !put) return put;
-  return remove_before(disk, directory, number);
-}
-
-/// What was written is read back before anybody is told that it is good.
-Status check_repaired(Disk& disk, const std::string& directory, const ports::LogState& expected) {
-  const auto scanned = scan_whole(disk, directory, kAllKeys);
-  if (!scanned) return scanned.error();
-  if (scanned->tail == Tail::clean && scanned->state.state() == expected) return Ok{};
-  return Error{Errc::internal, "the repaired decision log in " + directory +
-                                   " does not read back as it was written; do not start on it, and use the copy"};
+  if (auto put = put_checkpoint(disk, directory, head, salvage.state); !put) {
+    if (!report.set_aside.empty()) {
+      disk.rename(path_in(directory, report.set_aside.back()), path_in(directory, checkpoint));
+    }
+    return put;
+  }
+  if (auto good = check_repaired(disk, directory, salvage.state.state(), report.copy); !good) return good;
+  return remove_before(disk, directory, number, report.set_aside);
 }
 
 std::uint64_t bytes_in(Disk& disk, const std::string& directory) {
@@ -139,8 +172,7 @@ Result<RepairReport> repair(const RepairOptions& options, Disk& whole_disk) {
   if (!copied) return std::move(copied).error();
   report.copy = *std::move(copied);
   if (auto is_signed = sign_lock(directory, *owned->lock); !is_signed) return std::move(is_signed).error();
-  if (auto begun = begin_anew(disk, directory, *report.salvage); !begun) return std::move(begun).error();
-  if (auto good = check_repaired(disk, directory, report.salvage->state.state()); !good) return std::move(good).error();
+  if (auto begun = begin_anew(disk, directory, report); !begun) return std::move(begun).error();
   report.repaired = true;
   return report;
 }
@@ -169,7 +201,11 @@ Result<CompactReport> compact(const std::string& directory, Disk& whole_disk) {
   const CheckpointHead head{scanned->checkpoint.log_id, scanned->next_sequence - 1, state_on_disk.current.number,
                             state_on_disk.current_first_sequence};
   if (auto put = put_checkpoint(disk, directory, head, scanned->state); !put) return std::move(put).error();
-  if (auto removed = remove_before(disk, directory, head.first_segment); !removed) return std::move(removed).error();
+  std::vector<std::string> odd;
+  if (auto removed = remove_before(disk, directory, head.first_segment, odd); !removed) {
+    return std::move(removed).error();
+  }
+  for (const auto& name : odd) report.notes.push_back("what was no regular file is set aside as " + name);
   report.bytes_after = bytes_in(disk, directory);
   report.changed = true;
   return report;

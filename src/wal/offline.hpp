@@ -27,7 +27,10 @@ struct RepairReport {
   std::vector<Finding> findings;
   std::optional<Salvage> salvage;  ///< Of a damaged log: what is left of it.
   bool repaired = false;
-  std::string copy;                ///< The directory with the log as it was; empty when none was made.
+  std::string copy;  ///< The directory with the log as it was; empty when none was made.
+  /// Names, in the log's directory, of what could not be used as the checkpoint or a segment and was moved out of the
+  /// way: the copy has nothing of a pipe, and of a file only what the device gave.
+  std::vector<std::string> set_aside;
   std::vector<std::string> notes;  ///< For people: what was done.
 };
 

@@ -146,6 +146,12 @@ class Scanner {
   /// The checkpoint is the last file that creation makes, so without it nothing was ever logged, or it was lost.
   Status judge_without_checkpoint() {
     if (numbers_.empty()) return Ok{};
+    // Creation makes 1, then 2. Without 1 it is a log that has gone on to the next, and has no batch there yet.
+    if (numbers_.front() > 1) {
+      scan_.presence = Scan::Presence::present;
+      damage(std::string(kCheckpointName), 0, "it is missing, although the log has gone beyond " + segment_name(1));
+      return Ok{};
+    }
     scan_.presence = Scan::Presence::unfinished;
     for (const auto number : numbers_) {
       const std::string name = segment_name(number);

@@ -47,6 +47,7 @@ class Salvager {
       if (auto taken = take_segment(number); !taken) return std::move(taken).error();
     }
     if (sealed_ || numbers_.empty()) miss_segments(next_number_, next_number_ + 1);
+    if (out_.older_lost && !any_block_) out_.first_sequence = 0;
     out_.end_unknown = doubt_since_ >= last_sequence_ && doubt_since_ != kNoDoubt;
     if (durable_through_ > last_sequence_) miss(last_sequence_ + 1, durable_through_);
     if (auto set = set_epochs(); !set) return std::move(set).error();
@@ -78,7 +79,9 @@ class Salvager {
     auto head = failed == 0 ? decode_checkpoint(bytes, state) : Result<CheckpointHead>(Error{});
     if (!head) {
       out_.checkpoint_lost = behind_damage_ = true;
-      if (failed == 0 && out_.unreadable.empty()) out_.unreadable.push_back({name, 0, bytes.size()});
+      out_.first_segment = numbers_.empty() ? 0 : numbers_.front();
+      out_.older_lost = out_.first_segment != 1;
+      if (!bytes.empty() && out_.unreadable.empty()) out_.unreadable.push_back({name, 0, bytes.size()});
       return Ok{};
     }
     out_.state = std::move(state);
@@ -191,7 +194,7 @@ class Salvager {
   }
 
   Status take_block(const Block& block, const std::string& bytes, const std::string& name, std::uint64_t offset) {
-    if (out_.checkpoint_lost && !any_block_ && numbers_.front() > 1) {
+    if (out_.older_lost && !any_block_) {
       out_.first_sequence = block.first_sequence;
       last_sequence_ = block.first_sequence - 1;
     }

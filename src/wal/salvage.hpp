@@ -68,7 +68,10 @@ struct Salvage {
   std::uint64_t newest_segment = 0;
 
   bool checkpoint_lost = false;
-  std::uint64_t first_sequence = 1;  ///< With the checkpoint lost: what came before it went with it. 1: nothing did.
+  /// With the checkpoint lost: the segments do not go back to the beginning, so what only it held is lost as well.
+  bool older_lost = false;
+  std::uint64_t first_sequence = 1;  ///< The first record that the segments know of then; 0 where they know of none.
+  std::uint64_t first_segment = 0;   ///< The oldest that is left then; 0 where none is.
   std::vector<UnreadableBytes> unreadable;  ///< Whatever is not whole, or not given by the device.
   std::vector<MissingSegments> missing_segments;
   std::vector<MissingRecords> missing;

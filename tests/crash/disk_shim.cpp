@@ -4,13 +4,15 @@
 //                             text of DISK_SHIM_PATH: `write PATH OFFSET BYTES KIND` (of a block, as the log's format
 //                             has it), `sync PATH`, `rename FROM TO`, and `locked out PATH` when it gets no lock
 //   DISK_SHIM_UNREADABLE=TEXT:FROM:TO
-//                             what a file whose path contains TEXT has from byte FROM to before TO gives EIO
+//                             what a file whose path contains TEXT has from byte FROM to before TO gives EIO, until
+//                             this process has written there, which makes a device take another sector for it
 //   DISK_SHIM_FAILING=FILE    while FILE is there, syncs of files whose path contains the text of DISK_SHIM_PATH fail
 //   DISK_SHIM_PAUSED=FILE     once it holds a lock, it makes FILE and waits until that has gone again
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,8 +23,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace {
 
@@ -56,7 +61,39 @@ void record(const std::string& line) {
   if (real(fd, whole.data(), whole.size()) < 0) std::abort();
 }
 
+/// Sectors that this process has written, by file.
+class Written {
+ public:
+  void add(int fd, std::int64_t offset, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const auto end = offset + static_cast<std::int64_t>(bytes);
+    for (auto at = offset / kBytes; at * kBytes < end; ++at) sectors_.insert(sector(fd, at));
+  }
+  bool has(int fd, std::int64_t offset) {
+    const std::lock_guard lock(mutex_);
+    return sectors_.contains(sector(fd, offset / kBytes));
+  }
+
+ private:
+  static constexpr std::int64_t kBytes = 4096;
+  using Sector = std::tuple<dev_t, ino_t, std::int64_t>;
+  static Sector sector(int fd, std::int64_t number) {
+    struct stat seen {};
+    ::fstat(fd, &seen);
+    return {seen.st_dev, seen.st_ino, number};
+  }
+  std::mutex mutex_;
+  std::set<Sector> sectors_;
+};
+
+Written& written_here() {
+  static Written written;
+  return written;
+}
+
 void record_write(int fd, std::int64_t offset, std::string_view bytes) {
+  static const bool has_bad = !text_of("DISK_SHIM_UNREADABLE").empty();
+  if (has_bad) written_here().add(fd, offset, bytes.size());
   const auto path = path_of(fd);
   if (!is_watched(path)) return;
   const int kind = bytes.size() > 12 && (bytes.substr(8, 4) == "BLK3" || bytes.substr(8, 4) == "ABLK") ? bytes[12] : 0;
@@ -89,6 +126,7 @@ ssize_t readable(int fd, std::int64_t offset, std::size_t bytes) {
   if (end <= from || offset >= to || path_of(fd).find(bad.substr(0, first)) == std::string::npos) {
     return static_cast<ssize_t>(bytes);
   }
+  if (written_here().has(fd, std::max(offset, from))) return static_cast<ssize_t>(bytes);
   if (offset < from) return static_cast<ssize_t>(from - offset);
   errno = EIO;
   return -1;

@@ -7,9 +7,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "support/log_lab.hpp"
 #include "support/proxy.hpp"
@@ -138,6 +140,89 @@ TEST_P(FaultsLogDiskTest, AnUnreadableCheckpointIsNamedAndTheSegmentsAreReadWith
   daemon_.options().environment = bad;
   daemon_.options().program = "assentd";
   expect_refused(daemon_, kBadInput, {"CHECKPOINT", "assentctl wal"});
+  const auto repaired = wal("repair", {"--force-lose"}, bad);
+  EXPECT_EQ(repaired.code, kGood) << repaired.output;
+  EXPECT_THAT(repaired.output, AllOf(HasSubstr("set aside"), HasSubstr("/log/CHECKPOINT.unusable-"),
+                                     HasSubstr("the segments go back to the first record\n"),
+                                     HasSubstr("no record is lost"), Not(HasSubstr("--log-lost."))));
+  daemon_.options().environment.clear();
+  daemon_.start();
+  daemon_.wait_up();
+  for (int i = 1; i <= 6; ++i) expect_known(daemon_, "order " + std::to_string(i));
+  expect_paid(6);
+}
+
+TEST_P(FaultsLogDiskTest, WhateverElseIsInTheCheckpointsPlaceIsSetAsideAndTheSegmentsAreReadWithoutIt) {
+  leave_log_of(3);
+  const auto checkpoint = in_log("CHECKPOINT");
+  const auto flip = [&] {
+    std::fstream file(checkpoint, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file.put('\xAA');
+  };
+  const auto replace = [&](bool fifo) {
+    fs::remove(checkpoint);
+    ASSERT_EQ(fifo ? ::mkfifo(checkpoint.c_str(), 0600) : ::mkdir(checkpoint.c_str(), 0700), 0);
+    if (!fifo) std::ofstream(checkpoint + "/notes") << "somebody's";
+  };
+  const std::map<std::string, std::function<void()>> kinds{
+      {"a flipped byte", flip},
+      {"cut off", [&] { fs::resize_file(checkpoint, 50); }},
+      {"empty", [&] { fs::resize_file(checkpoint, 0); }},
+      {"a pipe", [&] { replace(true); }},
+      {"a directory", [&] { replace(false); }},
+      {"gone", [&] { fs::remove(checkpoint); }},
+  };
+  const auto kept = daemon_.folder() + "/kept";
+  fs::copy(daemon_.log_folder(), kept, fs::copy_options::recursive);
+  for (const auto& [what, put] : kinds) {
+    SCOPED_TRACE(what);
+    fs::remove_all(daemon_.log_folder());
+    fs::copy(kept, daemon_.log_folder(), fs::copy_options::recursive);
+    put();
+    EXPECT_EQ(wal("repair").code, kBadInput);
+    const auto repaired = wal("repair", {"--force-lose"});
+    EXPECT_EQ(repaired.code, kGood) << repaired.output;
+    EXPECT_THAT(repaired.output, AllOf(HasSubstr("no record is lost"), Not(HasSubstr("LOST"))));
+    if (what != "gone") {
+      EXPECT_THAT(repaired.output, HasSubstr("/log/CHECKPOINT.unusable-"));
+    }
+    EXPECT_EQ(wal("verify").code, kGood);
+    EXPECT_THAT(wal("verify").output, HasSubstr("3 keys kept"));
+  }
+  // As the last of them was left; each start makes those that were left before it older ones.
+  daemon_.start();
+  daemon_.wait_up();
+  for (int i = 1; i <= 3; ++i) expect_known(daemon_, "order " + std::to_string(i));
+  expect_paid(3);
+}
+
+TEST_P(FaultsLogDiskTest, WhatOnlyALostCheckpointHeldIsToldAsLostAndTheStartIsRefusedUntilAnOperatorSaysSo) {
+  set_log(R"("segment_bytes": 65536, "checkpoint_every_segments": 1)");
+  start();
+  int made = 0;
+  for (; segments().front() == "00000001.seg" && made < 1000; ++made) run_orders(made + 1, made + 1);
+  run_orders(made + 1, made + 2);
+  made += 2;
+  // The claims at the participants are renewed meanwhile, and so tell of what this process has written.
+  std::this_thread::sleep_for(2s);
+  expect_paid(made);
+  daemon_.kill_9();
+  std::ofstream(in_log("CHECKPOINT"), std::ios::trunc) << "";
+  const auto repaired = wal("repair", {"--force-lose"});
+  EXPECT_EQ(repaired.code, kGood) << repaired.output;
+  EXPECT_THAT(repaired.output,
+              AllOf(HasSubstr("LOST: what the checkpoint alone held, all that was logged before record"),
+                    HasSubstr("each idempotency key, each hazard"), HasSubstr("CHECKPOINT.unusable-"),
+                    HasSubstr("exit code 78"), HasSubstr("--log-lost.\n"), Not(HasSubstr("no record is lost"))));
+  EXPECT_EQ(wal("verify").code, kGood);
+  // Who wrote what is left stood in the checkpoint: nothing proves that this is what the last owner had written.
+  expect_refused(daemon_, kBadConfig, put_back_or_lost());
+  daemon_.options().arguments = {"--log-lost"};
+  daemon_.start();
+  daemon_.wait_up();
+  expect_known(daemon_, "order " + std::to_string(made));
+  expect_paid(made);
 }
 
 // --- what is rewritten ----------------------------------------------------------------------------------------------

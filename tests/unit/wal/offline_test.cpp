@@ -2,6 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <functional>
 
 #include "damaged.hpp"
 #include "wal/format.hpp"
@@ -206,6 +213,179 @@ TEST_F(Repair, WhatTheDeviceDoesNotGiveIsSteppedOverInTheCopyToo) {
   const auto report = repair_or_fail(disk_);
   EXPECT_TRUE(report.repaired);
   EXPECT_EQ(disk_.bytes(report.copy + "/00000001.seg") == whole, true) << "what cannot be read is damage there as well";
+}
+
+/// The first one of these names is of what was set aside as `name`.
+std::string set_aside_as(const RepairReport& report, const std::string& name) {
+  for (const auto& one : report.set_aside) {
+    if (one.starts_with(name + ".unusable-")) return one;
+  }
+  ADD_FAILURE() << name << " was not set aside";
+  return "";
+}
+
+TEST_F(Repair, ACheckpointThatTheDeviceDoesNotGiveIsSetAsideAndTheSegmentsServe) {
+  write_log();
+  const auto before = read_state(kLog, disk_);
+  const auto checkpoint = bytes("CHECKPOINT");
+  disk_.make_unreadable(path("CHECKPOINT"), 0, 1);
+  const auto report = repair_or_fail(disk_);
+  ASSERT_TRUE(report.repaired);
+  EXPECT_EQ(bytes(set_aside_as(report, "CHECKPOINT")), checkpoint) << "the device may give it yet";
+  EXPECT_TRUE(report.salvage->checkpoint_lost);
+  EXPECT_FALSE(report.salvage->older_lost);
+  const auto opened = open_or_fail(options_here(), disk_);
+  EXPECT_EQ(opened.state.live, before->live);
+  EXPECT_EQ(opened.state.kept_keys, before->kept_keys);
+  EXPECT_EQ(opened.state.instances, before->instances) << "participants ask how far each start has written";
+}
+
+/// On the real disk, where there are pipes.
+TEST(RepairOnDisk, WhateverIsInTheCheckpointsPlaceIsSetAsideAndTheSegmentsServe) {
+  struct Kind {
+    const char* what;
+    std::function<void(const std::string& path)> put;
+    bool is_set_aside = true;
+  };
+  namespace fs = std::filesystem;
+  const auto write = [](const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  };
+  const auto read = [](const std::string& path) { return contents(fs::path(path).parent_path()).at("CHECKPOINT"); };
+  const Kind kinds[] = {
+      {"a flipped byte",
+       [&](const auto& path) {
+         auto bytes = read(path);
+         bytes[bytes.size() / 2] ^= 1;
+         write(path, bytes);
+       }},
+      {"cut in the middle", [&](const auto& path) { fs::resize_file(path, fs::file_size(path) / 2); }},
+      {"cut inside its header", [&](const auto& path) { fs::resize_file(path, 7); }},
+      {"empty", [&](const auto& path) { fs::resize_file(path, 0); }},
+      {"a pipe",
+       [&](const auto& path) {
+         fs::remove(path);
+         ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+       }},
+      {"a directory that is not empty",
+       [&](const auto& path) {
+         fs::remove(path);
+         fs::create_directory(path);
+         write(path + "/notes", "somebody's");
+       }},
+      {"nothing", [&](const auto& path) { fs::remove(path); }, false},
+  };
+  for (const auto& kind : kinds) {
+    SCOPED_TRACE(kind.what);
+    const TempDir dir;
+    const auto options = small_options(dir.log());
+    {
+      auto opened = open_or_fail(options);
+      ASSERT_TRUE(force(*opened.log, ports::EpochStarted{"shop1", 42, 1, 4711}));
+      for (std::uint64_t i = 1; i <= 6; ++i) ASSERT_TRUE(force(*opened.log, decision(i)));
+      ASSERT_TRUE(opened.log->close());
+    }
+    const auto before = read_state(dir.log(), posix_disk());
+    kind.put(dir.log() + "/CHECKPOINT");
+    const auto opened_first = open(options, posix_disk());
+    ASSERT_FALSE(opened_first);
+    EXPECT_EQ(opened_first.error().code, Errc::log_corrupt);
+    const auto report = repair({dir.log(), true, false}, posix_disk());
+    ASSERT_TRUE(report) << report.error().what;
+    EXPECT_TRUE(report->repaired);
+    EXPECT_EQ(report->set_aside.size(), kind.is_set_aside ? 1U : 0U);
+    if (kind.is_set_aside) {
+      EXPECT_TRUE(fs::exists(dir.log() + "/" + set_aside_as(*report, "CHECKPOINT")));
+    }
+    EXPECT_FALSE(report->salvage->older_lost);
+    EXPECT_FALSE(report->salvage->end_unknown);
+    EXPECT_THAT(report->salvage->missing, IsEmpty());
+    const auto after = open_or_fail(options);
+    EXPECT_EQ(after.state.live, before->live);
+    EXPECT_EQ(after.state.kept_keys, before->kept_keys);
+    EXPECT_EQ(after.state.instances, before->instances);
+  }
+}
+
+TEST(RepairOnDisk, APipeInPlaceOfASegmentIsSetAsideAndWhatStoodThereIsMissed) {
+  const TempDir dir;
+  const auto options = small_options(dir.log());
+  {
+    auto opened = open_or_fail(options);
+    ASSERT_TRUE(force(*opened.log, decision(1)));
+  }
+  const auto segment = dir.log() + "/00000001.seg";
+  std::filesystem::remove(segment);
+  ASSERT_EQ(::mkfifo(segment.c_str(), 0600), 0);
+  const auto report = repair({dir.log(), true, false}, posix_disk());
+  ASSERT_TRUE(report) << report.error().what;
+  EXPECT_TRUE(std::filesystem::exists(dir.log() + "/" + set_aside_as(*report, "00000001.seg")));
+  EXPECT_TRUE(report->salvage->end_unknown);
+  EXPECT_TRUE(open(options, posix_disk()));
+}
+
+TEST_F(Repair, ALostCheckpointCutOffAtAnyStepIsStillDamageOrIsRepaired) {
+  write_log();
+  flip("CHECKPOINT", 20);
+  const auto before = files(disk_);
+  const auto all = disk_.copy();
+  const auto expected = repair_or_fail(*all).salvage->state.state();
+  std::uint64_t between = 0;
+  for (std::uint64_t cut = 1; cut <= all->operations(); ++cut) {
+    for (const auto lost : kLosses) {
+      const auto disk = disk_.copy();
+      disk->cut_power_at(cut);
+      (void)repair({kLog, true, false}, *disk);
+      const std::string when = "cut at " + std::to_string(cut) + " lost " + std::to_string(static_cast<int>(lost));
+      const auto after = disk->after_power_cut(lost, static_cast<std::uint32_t>(cut));
+      const auto found = scan(*after, kLog, kAllKeys);
+      ASSERT_EQ(found->presence, Scan::Presence::present) << when;
+      ASSERT_NE(found->tail, Tail::torn) << when;
+      if (found->tail == Tail::corrupt) {
+        auto there = files(*after);
+        if (!after->has(path("CHECKPOINT"))) ++between;
+        for (const auto& [name, held] : before) {
+          if (name != "CHECKPOINT") {
+            ASSERT_EQ(there[name], held) << when << ": " << name;
+          } else {
+            ASSERT_TRUE(std::any_of(there.begin(), there.end(), [&](const auto& one) {
+              return one.first.starts_with("CHECKPOINT") && one.second == held;
+            })) << when;
+          }
+        }
+      }
+      repair_or_fail(*after);
+      const auto state = read_state(kLog, *after);
+      ASSERT_TRUE(state) << when << ": " << state.error().what;
+      ASSERT_EQ(*state, expected) << when;
+    }
+  }
+  EXPECT_GT(between, 0U) << "with the old one out of the way, and no new one yet";
+}
+
+TEST_F(Repair, WhatDoesNotReadBackIsToldWithTheCopyAndNothingIsRemoved) {
+  write_log();
+  flip("00000001.seg", offset_of(5) + 70);
+  const auto before = files(disk_);
+  FaultDisk bad(disk_);
+  bool made = false;
+  bad.set_hook([&](FaultDisk::Op op, const std::string& path) {
+    made = made || (op == FaultDisk::Op::rename && path.ends_with("/CHECKPOINT"));
+    return 0;
+  });
+  bad.set_read_hook([&](const std::string& path, std::uint64_t, std::uint64_t) {
+    return made && path.ends_with("/CHECKPOINT") ? EIO : 0;
+  });
+  const auto report = repair({kLog, true, false}, bad);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, Errc::io);
+  ASSERT_EQ(copies_on(disk_).size(), 1U);
+  EXPECT_THAT(report.error().what,
+              testing::AllOf(HasSubstr("does not read back"), HasSubstr("/log/CHECKPOINT at byte 0: the device gives"),
+                             HasSubstr(copies_on(disk_)[0]), testing::Not(HasSubstr("nothing was changed"))));
+  auto there = files(disk_);
+  EXPECT_EQ(there["00000001.seg"], before.at("00000001.seg"));
+  EXPECT_EQ(files(disk_, copies_on(disk_)[0]), before);
 }
 
 TEST_F(Repair, ATornTailCutOffAtAnyStepIsPassedByTheNext) {

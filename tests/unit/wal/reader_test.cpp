@@ -315,6 +315,18 @@ TEST_F(Reader, SegmentsOfAnUnfinishedCreationAreStartedOver) {
   EXPECT_TRUE(open_log(1).created);
 }
 
+TEST_F(Reader, AnUnusedSegmentOfALogThatHasGoneOnIsNoUnfinishedCreation) {
+  { (void)open_log(1); }
+  // Segment 1 was full, a checkpoint covers it, and nothing stands in 2 yet; then the checkpoint is lost.
+  ASSERT_EQ(disk_.remove(path("CHECKPOINT")), 0);
+  ASSERT_EQ(disk_.remove(path("00000001.seg")), 0);
+  EXPECT_EQ(look().presence, Scan::Presence::present);
+  EXPECT_EQ(look().tail, Tail::corrupt);
+  const auto opened = open(small_options(kRoot), disk_);
+  ASSERT_FALSE(opened) << "its decisions would be forgotten";
+  EXPECT_EQ(opened.error().code, Errc::log_corrupt);
+}
+
 TEST_F(Reader, WhatTheDeviceDoesNotGiveIsDamageThatIsNamed) {
   write_small_log();
   const auto at = kBlocksOffset + 2 * kSectorBytes;

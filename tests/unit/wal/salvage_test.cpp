@@ -154,8 +154,21 @@ TEST_F(Salvaging, WhatALostCheckpointHeldIsSaidToBeLost) {
   flip("CHECKPOINT", 20);
   const auto seen = look();
   EXPECT_TRUE(seen.checkpoint_lost);
+  EXPECT_TRUE(seen.older_lost);
   EXPECT_EQ(seen.first_sequence, 4U);
   EXPECT_THAT(gtrids(seen, true), ElementsAre(gtrid(3), gtrid(4)));
+}
+
+TEST_F(Salvaging, WhatALostCheckpointHeldIsLostThoughNoRecordThatIsLeftTellsOfIt) {
+  write_two_segments();
+  // As after a checkpoint that covers all, with nothing in the next segment yet.
+  ASSERT_EQ(disk_.remove(path("00000001.seg")), 0);
+  ASSERT_EQ(disk_.remove(path("00000002.seg")), 0);
+  flip("CHECKPOINT", 20);
+  const auto seen = look();
+  EXPECT_TRUE(seen.older_lost);
+  EXPECT_EQ(seen.first_sequence, 0U);
+  EXPECT_EQ(seen.first_segment, 3U);
 }
 
 TEST_F(Salvaging, ASegmentWithADamagedHeaderIsReadNevertheless) {

@@ -39,9 +39,9 @@ class SimDisk : public Disk {
   /// durable is dropped by the kernel, which goes on to show it. 0: none.
   void fail_sync_at(std::uint64_t sync) { fail_sync_at_ = sync; }
   std::uint64_t syncs() const { return syncs_; }
-  /// Reading any of these bytes of a file with this name gives EIO.
+  /// Reading any of these bytes of the file that has this name now gives EIO.
   void make_unreadable(const std::string& path, std::uint64_t begin, std::uint64_t end) {
-    unreadable_.push_back({path, begin, end});
+    unreadable_.push_back({entries_.at(path), begin, end});
   }
   void make_readable() { unreadable_.clear(); }
 
@@ -140,7 +140,7 @@ class SimDisk : public Disk {
       if (found == entries_.end()) return ENOENT;
       inode = found->second;
     }
-    out = std::make_unique<SimFile>(*this, path, inode);
+    out = std::make_unique<SimFile>(*this, inode);
     return 0;
   }
 
@@ -237,11 +237,6 @@ class SimDisk : public Disk {
  private:
   static constexpr std::uint64_t kPage = 4096;
 
-  struct Unreadable {
-    std::string path;
-    std::uint64_t begin;
-    std::uint64_t end;
-  };
   struct Write {
     std::uint64_t offset;
     std::string bytes;
@@ -263,6 +258,11 @@ class SimDisk : public Disk {
       }
       unsynced.clear();
     }
+  };
+  struct Unreadable {
+    std::shared_ptr<Inode> inode;
+    std::uint64_t begin;
+    std::uint64_t end;
   };
   static std::vector<std::uint64_t> pages_of(const Write& write) {
     std::vector<std::uint64_t> pages;
@@ -356,8 +356,7 @@ class SimDisk : public Disk {
 
   class SimFile : public File {
    public:
-    SimFile(SimDisk& disk, std::string path, std::shared_ptr<Inode> inode)
-        : disk_(disk), path_(std::move(path)), inode_(std::move(inode)) {}
+    SimFile(SimDisk& disk, std::shared_ptr<Inode> inode) : disk_(disk), inode_(std::move(inode)) {}
     ~SimFile() override {
       const std::lock_guard lock(disk_.mutex_);
       if (holds_lock_) inode_->locked = false;
@@ -376,7 +375,7 @@ class SimDisk : public Disk {
     }
     Errno read_at(std::uint64_t offset, std::size_t bytes_max, std::string& out) override {
       const std::lock_guard lock(disk_.mutex_);
-      if (disk_.off_ || disk_.is_unreadable(path_, offset, offset + bytes_max)) return EIO;
+      if (disk_.off_ || disk_.is_unreadable(*inode_, offset, offset + bytes_max)) return EIO;
       out = offset < inode_->now.size() ? inode_->now.substr(offset, bytes_max) : "";
       return 0;
     }
@@ -413,7 +412,6 @@ class SimDisk : public Disk {
 
    private:
     SimDisk& disk_;
-    std::string path_;
     std::shared_ptr<Inode> inode_;
     bool holds_lock_ = false;
   };
@@ -463,9 +461,10 @@ class SimDisk : public Disk {
     return directories.count("") > 0;
   }
 
-  bool is_unreadable(const std::string& path, std::uint64_t begin, std::uint64_t end) const {
-    return std::any_of(unreadable_.begin(), unreadable_.end(),
-                       [&](const auto& one) { return one.path == path && one.begin < end && begin < one.end; });
+  bool is_unreadable(const Inode& inode, std::uint64_t begin, std::uint64_t end) const {
+    return std::any_of(unreadable_.begin(), unreadable_.end(), [&](const auto& one) {
+      return one.inode.get() == &inode && one.begin < end && begin < one.end;
+    });
   }
 
   /// Counts an operation that changes something. False when power is off, or fails just now.
