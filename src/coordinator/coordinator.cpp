@@ -9,6 +9,7 @@
 #include "base/failpoints.hpp"
 #include "base/random.hpp"
 #include "coordinator/coordinator_impl.hpp"
+#include "coordinator/decided_members.hpp"
 #include "coordinator/fingerprint.hpp"
 #include "coordinator/validate.hpp"
 #include "protocol/xid.hpp"
@@ -49,7 +50,8 @@ Status Coordinator::Impl::start(const StartPlan& plan) {
   ASSENT_FAILPOINT(epoch_forced);
   first_epoch_ = recovered_.first_epoch == 0 || plan.log_lost ? epoch_ : recovered_.first_epoch;
   house_->registry.closed_below(plan.closed_below);
-  house_->keys.restore(recovered_);
+  house_->given_up_below = plan.log_lost ? epoch_ : recovered_.given_up_below;
+  house_->keys.restore(recovered_, house_->given_up_below);
   for (const auto& [place, hazard] : recovered_.hazards) {
     spdlog::critical("HAZARD {}: branch {} is still open since an earlier run: {}", hazard.gtrid, hazard.branch,
                      hazard.reason);
@@ -199,7 +201,7 @@ Status Coordinator::Impl::resume_decided() {
     auto decision = kept;
     if (!house_->keys.awaits(decision.decision.idempotency_key, gtrid)) {
       // Its outcome is known, or the key stands for a later one by now.
-      if (decision.decision.protocol == Protocol::three_phase) decision.decision.idempotency_key.clear();
+      if (!is_outcome(decision.decision, house_->given_up_below)) decision.decision.idempotency_key.clear();
     }
     auto places = house_->places_of({decision.decision.participants, decision.decision.acceptors});
     if (!places.ok())

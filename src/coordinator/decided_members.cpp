@@ -36,4 +36,10 @@ void set_members(ports::CommitDecision& decision, const protocol::Members& membe
   decision.acceptor_identities = identities_of(members, members.acceptors);
 }
 
+bool is_outcome(const ports::CommitDecision& decision, std::uint32_t given_up_below) {
+  if (decision.protocol == Protocol::three_phase) return false;
+  const auto parts = protocol::parse_gtrid(decision.gtrid);
+  return !parts || parts->epoch >= given_up_below;
+}
+
 }  // namespace assent::coordinator

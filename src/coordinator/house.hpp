@@ -55,6 +55,8 @@ struct House {
   /// Whether it acts by its claims. Whoever finishes in another's place has none: there the acceptors, the rows or an
   /// operator have decided.
   bool acts_by_claims = true;
+  /// Since the start, before anything is brought back. See is_outcome().
+  std::uint32_t given_up_below = 0;
   std::function<void(Rerun)> rerun;
   bool log_rollbacks = false;  ///< A line in the log for each.
 

@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "coordinator/decided_members.hpp"
 
 namespace assent::coordinator {
 namespace {
@@ -32,7 +33,7 @@ TransactionResult result_of(const ports::KeptKey& kept, bool ended) {
 
 }  // namespace
 
-void IdempotencyIndex::restore(const ports::LogState& state) {
+void IdempotencyIndex::restore(const ports::LogState& state, std::uint32_t given_up_below) {
   // In the order of the log: a clock that was put right would have the newest given up first.
   std::vector<const ports::KeptKey*> oldest_first;
   for (const auto& [key, kept] : state.kept_keys) oldest_first.push_back(&kept);
@@ -40,7 +41,7 @@ void IdempotencyIndex::restore(const ports::LogState& state) {
   const std::lock_guard lock(mutex_);
   for (const auto& [gtrid, live] : state.live) {
     const auto& decision = live.decision;
-    if (decision.protocol != Protocol::three_phase || decision.idempotency_key.empty()) continue;
+    if (decision.idempotency_key.empty() || is_outcome(decision, given_up_below)) continue;
     auto& entry = entries_[decision.idempotency_key];
     entry.fingerprint = decision.request_fingerprint;
     entry.gtrid = gtrid;

@@ -32,8 +32,9 @@ class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}
 
-  /// Takes over what the log kept. A key of three phases that may still come to a rollback counts as running.
-  void restore(const ports::LogState& state);
+  /// Takes over what the log kept. A key counts as running while the decision that the log has is not yet its outcome:
+  /// see is_outcome().
+  void restore(const ports::LogState& state, std::uint32_t given_up_below = 0);
   /// Whether the key stands for this transaction, and waits for its outcome.
   bool awaits(const std::string& key, const std::string& gtrid) const;
 

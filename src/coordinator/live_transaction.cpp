@@ -38,7 +38,7 @@ protocol::Members members_of(const House& house, const std::vector<Place>& place
   return members;
 }
 
-protocol::TransactionRules rules_of(const ports::LiveDecision& recovered) {
+protocol::TransactionRules rules_of(const ports::LiveDecision& recovered, std::uint32_t given_up_below) {
   const auto count = recovered.decision.participants.size();
   const auto settled = flags(count, recovered.settled, [](std::uint16_t number) { return number; });
   const auto hazards = flags(count, recovered.hazards, [](const auto& hazard) { return hazard.first; });
@@ -46,7 +46,7 @@ protocol::TransactionRules rules_of(const ports::LiveDecision& recovered) {
   // What the log has of three phases is an intention, whatever else it says.
   return recovered.decision.protocol == Protocol::three_phase
              ? protocol::resume_undecided(settled, hazards, true, seen_to)
-             : protocol::resume_decided(settled, hazards, seen_to);
+             : protocol::resume_decided(settled, hazards, seen_to, !is_outcome(recovered.decision, given_up_below));
 }
 
 protocol::Voted::Kind to_event(ports::Vote::Kind kind) {
@@ -100,12 +100,12 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
       deadline_(arrived_ + patience),
       timeout_(patience),
       attempt_(0),
-      rules_(rules_of(recovered)),
+      rules_(rules_of(recovered, house_->given_up_below)),
       driving_(false),
       queued_(false),
       to_terminate_(protocol_ == Protocol::three_phase),
       // Clients may be waiting by its key.
-      answered_(!to_terminate_ || key_.empty()) {
+      answered_(rules_.answered || key_.empty()) {
   for (const auto& place : places) {
     runs_.push_back({.place = place, .statements = {}, .detail = "decided before this start", .voted = true});
   }
@@ -114,8 +114,8 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
     runs_[static_cast<std::size_t>(number_in_log - 1)].detail = hazard.reason;
   }
   if (!to_terminate_) {
-    outcome_ = Outcome::committed;
-    deadline_told_ = true;
+    if (rules_.answered) outcome_ = Outcome::committed;
+    deadline_told_ = rules_.answered;
     for (std::size_t i = 0; i < runs_.size(); ++i) runs_[i].retry_armed = !is_settled(rules_.branches[i].state);
   }
   set_wake_at_locked();

@@ -31,8 +31,9 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   /// and its acceptors are named in three phases.
   LiveTransaction(std::shared_ptr<House> house, std::string gtrid, Rerun run, std::vector<Place> places,
                   std::vector<std::string> acceptors);
-  /// One that the log brought back. In three phases its acceptors are asked; clients who ask again are answered
-  /// with Outcome::unknown if that takes longer than `patience`.
+  /// One that the log brought back. In three phases its acceptors are asked. Where the decision is not its outcome yet
+  /// (is_outcome()), clients who ask again wait for it, and are answered with Outcome::unknown if that takes longer
+  /// than `patience`.
   LiveTransaction(std::shared_ptr<House> house, const ports::LiveDecision& recovered, std::vector<Place> places,
                   std::chrono::milliseconds patience);
   /// One in three phases that somebody has left behind, and that no log of ours has. An error when a participant of it

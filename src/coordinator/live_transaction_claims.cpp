@@ -44,12 +44,16 @@ void LiveTransaction::tell_unknown() {
   TransactionResult result;
   {
     const std::lock_guard lock(mutex_);
-    if (!done_) return;
-    note_cause_locked(house_->displaced
-                          ? "another process has taken over from this coordinator"
-                          : "this coordinator was stopped for so long that another process may have taken "
-                            "over from it",
-                      false);
+    // Of one that was brought back nobody waits but by its key.
+    const bool is_awaited_by_key = !rules_.answered && rules_.phase != protocol::Phase::ended && !answered();
+    if (told_unknown_ || (!done_ && !is_awaited_by_key)) return;
+    if (done_) {
+      note_cause_locked(house_->displaced
+                            ? "another process has taken over from this coordinator"
+                            : "this coordinator was stopped for so long that another process may have taken "
+                              "over from it",
+                        false);
+    }
     result = result_locked();
     result.outcome = Outcome::unknown;
     result.settled = false;
@@ -59,7 +63,7 @@ void LiveTransaction::tell_unknown() {
   }
   ++house_->unknown;
   if (!key_.empty()) house_->keys.finish(key_, result);
-  done(std::move(result));
+  if (done) done(std::move(result));
   tell_answered();
 }
 

@@ -206,6 +206,10 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {
+  {
+    const std::lock_guard lock(mutex_);
+    decided_ = Outcome::committed;
+  }
   append_end(ports::TransactionEnded{gtrid_});
 }
 

@@ -50,7 +50,9 @@ TransactionStatus LiveTransaction::status_locked() const {
   TransactionStatus status;
   status.gtrid = gtrid_;
   switch (rules_.phase) {
-    case protocol::Phase::committing: status.outcome = Outcome::committed; break;
+    case protocol::Phase::committing:
+      status.outcome = rules_.told_once_proven ? Outcome::unknown : Outcome::committed;
+      break;
     case protocol::Phase::rolling_back: status.outcome = Outcome::rolled_back; break;
     default: status.outcome = decided_ ? decided_ : outcome_; break;
   }

@@ -17,7 +17,8 @@ bool is_over(BranchState state) {
   }
 }
 
-const char* words(const std::optional<Outcome>& outcome) {
+const char* words(const std::optional<Outcome>& outcome, bool is_told_once_proven) {
+  if (is_told_once_proven) return "decided for commit by this log, while another one counted";
   if (outcome == Outcome::committed) return "decided for commit";
   if (outcome == Outcome::rolled_back) return "to be rolled back";
   return "not decided as far as is known here";
@@ -27,17 +28,19 @@ const char* words(const std::optional<Outcome>& outcome) {
 
 void LiveTransaction::say_in_doubt() {
   TransactionStatus status;
+  bool is_told_once_proven = false;
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(said_in_doubt_, true)) return;
     status = status_locked();
+    is_told_once_proven = rules_.told_once_proven;
   }
   std::string names;
   for (const auto& branch : status.branches) {
     if (!is_over(branch.state)) names += (names.empty() ? "'" : ", '") + branch.participant + "'";
   }
-  spdlog::warn("{}: in doubt: {}, and not settled yet at {}; it is tried until it is", gtrid_, words(status.outcome),
-               names.empty() ? "its acceptors" : names);
+  spdlog::warn("{}: in doubt: {}, and not settled yet at {}; it is tried until it is", gtrid_,
+               words(status.outcome, is_told_once_proven), names.empty() ? "its acceptors" : names);
 }
 
 void LiveTransaction::say_finished(const TransactionStatus& last) const {

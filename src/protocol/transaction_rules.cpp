@@ -55,7 +55,7 @@ class Stepper {
       case Phase::one_phase:
         // It may commit at any moment: find out, fencing it off if it has not.
         return settle(0);
-      case Phase::committing: return answer(is_contradicted() ? Outcome::unknown : Outcome::committed, false);
+      case Phase::committing: return answer_unsettled_commit();
       case Phase::rolling_back: return answer(is_contradicted() ? Outcome::unknown : Outcome::rolled_back, false);
       case Phase::pre_committing:
       case Phase::terminating: return answer(Outcome::unknown, false);
@@ -68,7 +68,7 @@ class Stepper {
   void on(const Cancelled&) {
     if (txn().phase == Phase::voting) roll_back();
     if (txn().phase == Phase::one_phase) settle(0);
-    if (is_undecided()) answer(Outcome::unknown, false);
+    if (is_undecided() || txn().told_once_proven) answer(Outcome::unknown, false);
     // Nobody has been asked yet, and there is still a way back.
     if (txn().phase == Phase::deciding && !txn().accepted) txn().deadline_passed |= is_three_phase();
   }
@@ -102,7 +102,9 @@ class Stepper {
     if (is_settled(branch.state)) return;  // Its vote, told after the settling began, had already said so.
     ASSENT_CHECK(txn().phase == Phase::committing || txn().phase == Phase::rolling_back ||
                  txn().phase == Phase::one_phase);
-    switch (event.finding) {
+    // What cannot be proven is never told as committed then, and somebody has to see to it.
+    const bool must_be_proven = txn().told_once_proven && event.finding == Finding::unproven;
+    switch (must_be_proven ? Finding::hazard : event.finding) {
       case Finding::committed: branch.state = State::committed; break;
       case Finding::unproven: branch.state = State::unproven; break;
       case Finding::rolled_back:
@@ -222,7 +224,11 @@ class Stepper {
     txn().phase = Phase::committing;
     if (all_settled()) return after_commit();
     settle_all();
-    if (txn().deadline_passed) answer(Outcome::committed, false);
+    if (txn().deadline_passed) answer_unsettled_commit();
+  }
+
+  void answer_unsettled_commit() {
+    answer(is_contradicted() || txn().told_once_proven ? Outcome::unknown : Outcome::committed, false);
   }
 
   void roll_back() {
@@ -328,12 +334,13 @@ TransactionRules begin(std::size_t branches, bool in_one_phase, Protocol protoco
 }
 
 TransactionRules resume_decided(const std::vector<bool>& settled, const std::vector<bool>& hazards,
-                                const std::vector<bool>& acknowledged) {
+                                const std::vector<bool>& acknowledged, bool told_once_proven) {
   ASSENT_CHECK(settled.size() == hazards.size());
   TransactionRules rules;
   rules.phase = Phase::committing;
-  rules.answered = true;
-  rules.deadline_passed = true;
+  rules.told_once_proven = told_once_proven;
+  rules.answered = !told_once_proven;
+  rules.deadline_passed = !told_once_proven;
   rules.troubled = true;
   for (std::size_t i = 0; i < settled.size(); ++i) {
     BranchRules branch;

@@ -69,6 +69,8 @@ struct TransactionRules {
       false;  ///< A branch was in doubt or a hazard after the decision: settled branches are logged one by one.
   bool accepted = false;  ///< Three phases: a majority of acceptors has accepted commit.
   bool in_log = false;    ///< Three phases: the log has a record of it, which is to be closed at the end.
+  /// Nobody is told that it is committed before every branch is proven to be.
+  bool told_once_proven = false;
   bool operator==(const TransactionRules&) const = default;
 };
 
@@ -146,9 +148,10 @@ struct Step {
 TransactionRules begin(std::size_t branches, bool in_one_phase, Protocol protocol = Protocol::two_phase);
 
 /// The state of a transaction whose decision a log brought back: every branch that is not in `settled` (flags by
-/// branch) is in doubt, and waits for RetryDue.
+/// branch) is in doubt, and waits for RetryDue. With `told_once_proven` clients may be waiting for its outcome: another
+/// log may have led to the rollback of its branches meanwhile. The decision is carried out all the same.
 TransactionRules resume_decided(const std::vector<bool>& settled, const std::vector<bool>& hazards,
-                                const std::vector<bool>& acknowledged = {});
+                                const std::vector<bool>& acknowledged = {}, bool told_once_proven = false);
 
 /// The state of one in three phases that somebody has left behind: Terminate is the first thing to do. Whether the log
 /// knows it makes no difference to its outcome.

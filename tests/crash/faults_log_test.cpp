@@ -38,6 +38,40 @@ class FaultsLogTest : public LogLab {
     EXPECT_TRUE(result.ok()) << daemon.output();
     return result.ok() ? result->outcome : Outcome::unknown;
   }
+  Outcome status_of(const std::string& key) {
+    const auto status = daemon_.client().status_of_key(key);
+    EXPECT_TRUE(status.ok()) << daemon_.output();
+    return status.ok() ? status->outcome.value_or(Outcome::rolled_back) : Outcome::rolled_back;
+  }
+  /// This log decides the order, and is taken for lost before anything is committed; an operator ends it. Then it turns
+  /// out to be the other log that is lost, while west cannot be reached before to_west_ is opened. Gives its gtrid.
+  std::string decide_and_end_elsewhere(const std::string& key, const std::string& choice) {
+    start("packet_unsent/branches:XA COMMIT=hold");
+    auto transaction = order(key);
+    transaction.timeout = 1s;
+    auto client = daemon_.client();
+    const auto told = submit(client, transaction);
+    EXPECT_EQ(told.outcome, Outcome::committed) << daemon_.output();
+    daemon_.kill_9();
+    auto between = another();
+    between->options().arguments = {"--log-lost"};
+    EXPECT_TRUE(serves(*between)) << between->output();
+    between->wait_up();
+    EXPECT_EQ(between->terminate(), kGood);
+    // It gave a sign of life just now.
+    EXPECT_TRUE(eventually([&] {
+      offline(*between, {"resolve", told.gtrid, choice, "--reason", "the log that knew seems lost"});
+      return in_doubt() == 0;
+    }));
+    to_west_.shut();
+    daemon_.options().environment.clear();
+    daemon_.options().arguments = {"--log-lost"};
+    daemon_.options().participants[1].port = to_west_.port();
+    EXPECT_TRUE(serves(daemon_)) << daemon_.output();
+    return told.gtrid;
+  }
+
+  Proxy to_west_{west()};
 };
 ASSENT_FOR_EVERY_PAIR(FaultsLogTest);
 
@@ -221,6 +255,46 @@ TEST_P(FaultsLogTest, WithoutItsLogItIsRefusedThoughNothingIsInDoubtAndItsKeysAr
   start();
   expect_known(daemon_, "another order");
   expect_paid(2);
+}
+
+TEST_P(FaultsLogTest, ADecisionFromBeforeAnotherLogWasLostIsToldOnceItIsProven) {
+  const auto gtrid = decide_and_end_elsewhere("the order", "--commit");
+  EXPECT_TRUE(eventually([&] { return daemon_.client().participants()->front().state == ParticipantInfo::State::up; }));
+  EXPECT_EQ(status_of("the order"), Outcome::unknown) << "nobody knows what has become of it at west";
+  EXPECT_EQ(outcome_of(daemon_, "the order"), Outcome::unknown);
+  EXPECT_EQ(daemon_.client().status_of_gtrid(gtrid)->outcome, Outcome::unknown);
+  // The log remembers that word.
+  daemon_.kill_9();
+  daemon_.options().arguments = {};
+  EXPECT_TRUE(serves(daemon_)) << daemon_.output();
+  EXPECT_EQ(status_of("the order"), Outcome::unknown);
+  to_west_.open();
+  EXPECT_TRUE(eventually([&] { return status_of("the order") == Outcome::committed; })) << daemon_.output();
+  expect_known(daemon_, "the order");
+  EXPECT_EQ(daemon_.terminate(), kGood);
+  start();
+  expect_known(daemon_, "the order");
+  expect_paid(1);
+}
+
+TEST_P(FaultsLogTest, ADecisionThatAnotherLogHadRolledBackIsNeverToldAsCommittedAndNeverRunsAgain) {
+  const auto gtrid = decide_and_end_elsewhere("the order", "--rollback");
+  EXPECT_EQ(status_of("the order"), Outcome::unknown);
+  EXPECT_EQ(outcome_of(daemon_, "the order"), Outcome::unknown);
+  to_west_.open();
+  EXPECT_TRUE(eventually([&] { return daemon_.client().hazards()->size() == 2; })) << daemon_.output();
+  for (const auto* branch : {"1", "2"}) {
+    EXPECT_EQ(ask(daemon_, {"hazards", "acknowledge", gtrid, branch, "--reason", "it was cancelled"}).code, kGood);
+  }
+  EXPECT_TRUE(eventually([&] { return daemon_.client().info()->live == 0; }));
+  daemon_.options().arguments = {};
+  for (int look = 0; look < 2; ++look) {
+    EXPECT_EQ(status_of("the order"), Outcome::unknown);
+    EXPECT_EQ(outcome_of(daemon_, "the order"), Outcome::unknown);
+    EXPECT_EQ(daemon_.terminate(), kGood);
+    start();
+  }
+  expect_paid(0);
 }
 
 // Both hold all that the dead one has written.

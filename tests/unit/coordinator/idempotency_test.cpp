@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/fingerprint.hpp"
+#include "protocol/xid.hpp"
 
 namespace assent::coordinator {
 namespace {
@@ -312,6 +313,33 @@ TEST(Fingerprint, DoesNotDependOnLabelOrTimeout) {
   labelled.label = "a retry";
   labelled.timeout = std::chrono::milliseconds(1);
   EXPECT_EQ(fingerprint(labelled), fingerprint(transfer(std::int64_t{5})));
+}
+
+TEST(Idempotency, WhatWasDecidedBeforeAnotherLogWasLostIsWaitedFor) {
+  const auto gtrid = [](std::uint32_t epoch) {
+    return protocol::format_gtrid({"shop1", epoch, 1, 9, Protocol::two_phase});
+  };
+  ports::LogState log;
+  for (const std::uint32_t epoch : {3U, 4U}) {
+    ports::KeptKey kept;
+    kept.key = "of epoch " + std::to_string(epoch);
+    kept.gtrid = gtrid(epoch);
+    log.kept_keys[kept.key] = kept;
+    auto& decision = log.live[kept.gtrid].decision;
+    decision.gtrid = kept.gtrid;
+    decision.idempotency_key = kept.key;
+  }
+  IdempotencyIndex keys(10);
+  keys.restore(log, 4);
+  EXPECT_TRUE(keys.awaits("of epoch 3", gtrid(3)));
+  std::optional<Outcome> told;
+  const auto again = keys.claim("of epoch 3", 0, kReturn, [&](const auto& result) { told = result->outcome; });
+  EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Attached>(again)) << "it must not run again";
+  EXPECT_FALSE(told);
+  keys.finish("of epoch 3", committed(gtrid(3)));
+  EXPECT_EQ(told, Outcome::committed);
+  ASSERT_TRUE(keys.find("of epoch 4"));
+  EXPECT_EQ(keys.find("of epoch 4")->outcome, Outcome::committed);
 }
 
 TEST(Idempotency, AContradictedTransactionIsNeverToldAsCommitted) {

@@ -124,5 +124,65 @@ TEST_F(LiveTransactionTest, InAnothersPlaceItActsWithoutClaims) {
   EXPECT_EQ(settled_as(Decided::rollback), 2U);
 }
 
+/// A decision of epoch 4, in a log that was called the only one left at the start of epoch 6.
+class AfterALostLogTest : public LiveTransactionTest {
+ protected:
+  const std::shared_ptr<House> house = house_with_log();
+  std::shared_ptr<LiveTransaction> live;
+  std::optional<Outcome> told;
+
+  void bring_back(ports::LiveDecision decision) {
+    decision.decision.idempotency_key = "k";
+    ports::LogState state;
+    state.live[decision.decision.gtrid] = decision;
+    house->given_up_below = 6;
+    house->keys.restore(state, house->given_up_below);
+    live = recovered(house, decision);
+    const auto again = house->keys.claim("k", 0, OnRolledBack::run_again, [this](const auto& r) { told = r->outcome; });
+    EXPECT_TRUE(std::holds_alternative<IdempotencyIndex::Attached>(again));
+  }
+  void hold_claims() {
+    for (auto& [name, lease] : house->leases) lease.held(base::since_boot());
+  }
+};
+
+TEST_F(AfterALostLogTest, ItsDecisionIsToldOnceEveryBranchIsProven) {
+  bring_back(decided());
+  EXPECT_EQ(live->status().outcome, Outcome::unknown);
+  hold_claims();
+  west.is_down = true;
+  live->tick(base::SteadyClock::now());
+  EXPECT_TRUE(east.prepared.size() == 1) << "it is carried out as ever";
+  EXPECT_EQ(told, Outcome::unknown) << "who waits no longer";
+  EXPECT_EQ(live->status().outcome, Outcome::unknown);
+  EXPECT_EQ(live->result().outcome, Outcome::unknown);
+  west.is_down = false;
+  live->participant_is_up(&west);
+  live->tick(base::SteadyClock::now());
+  EXPECT_EQ(live->status().outcome, Outcome::committed);
+  EXPECT_TRUE(live->status().settled);
+  EXPECT_EQ(house->keys.find("k")->outcome, Outcome::committed);
+  EXPECT_EQ(log.count<ports::TransactionEnded>(), 1U);
+}
+
+TEST_F(AfterALostLogTest, ADecisionOfALaterEpochIsItsOutcomeAtOnce) {
+  auto later = decided();
+  later.decision.gtrid = protocol::format_gtrid({"shop1", 6, 1, 9, Protocol::two_phase});
+  house->given_up_below = 6;
+  EXPECT_EQ(recovered(house, later)->status().outcome, Outcome::committed);
+}
+
+TEST_F(AfterALostLogTest, WhoWaitsForItIsAnsweredThoughNoParticipantCouldBeClaimed) {
+  bring_back(decided());
+  live->tick(base::SteadyClock::now());
+  EXPECT_FALSE(told) << "its deadline is told to its rules, which wait for a claim";
+  live->tick(base::SteadyClock::now());
+  EXPECT_EQ(told, Outcome::unknown);
+  EXPECT_TRUE(live->answered());
+  hold_claims();
+  live->tick(base::SteadyClock::now());
+  EXPECT_EQ(house->keys.find("k")->outcome, Outcome::committed);
+}
+
 }  // namespace
 }  // namespace assent::coordinator

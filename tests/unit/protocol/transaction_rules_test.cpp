@@ -267,6 +267,47 @@ TEST(Resume, ADecisionFromTheLogIsOnlyEverCommitted) {
   EXPECT_FALSE(driver.outcome()) << "nobody is left to be told";
 }
 
+Driver resumed_after_a_lost_log() {
+  return Driver(resume_decided({false, false}, {false, false}, {}, true));
+}
+
+TEST(Resume, WhatAnotherLogMayHaveRolledBackIsCarriedOutAndToldOnceAllIsProven) {
+  auto driver = resumed_after_a_lost_log();
+  driver.feed(RetryDue{0});
+  EXPECT_EQ(driver.settles(), (std::vector<Settle>{{0, Decided::commit, true}}));
+  driver.feed(Settled{0, Finding::committed});
+  EXPECT_FALSE(driver.outcome());
+  driver.feed(RetryDue{1}).feed(Settled{1, Finding::ambiguous});
+  EXPECT_FALSE(driver.outcome());
+  driver.feed(Settled{1, Finding::committed});
+  EXPECT_EQ(driver.outcome(), Outcome::committed);
+  EXPECT_TRUE(driver.told_settled());
+  EXPECT_EQ(driver.count<LogEnd>(), 1U);
+}
+
+TEST(Resume, UntilThenItIsUnknownToWhoeverWaitsNoLonger) {
+  for (const Event& event : {Event{DeadlinePassed{}}, Event{Cancelled{}}}) {
+    auto driver = resumed_after_a_lost_log();
+    driver.feed(Settled{0, Finding::committed}).feed(event);
+    EXPECT_EQ(driver.outcome(), Outcome::unknown);
+    driver.feed(RetryDue{1});
+    EXPECT_EQ(driver.settles(), (std::vector<Settle>{{1, Decided::commit, true}})) << "it is carried out as ever";
+    driver.feed(Settled{1, Finding::committed});
+    EXPECT_EQ(driver.count<LogEnd>(), 1U);
+  }
+}
+
+TEST(Resume, WhatAnotherLogMayHaveRolledBackIsAHazardWhereItIsNotProven) {
+  for (const auto finding : {Finding::hazard, Finding::unproven}) {
+    auto driver = resumed_after_a_lost_log();
+    driver.feed(Settled{0, Finding::committed}).feed(Settled{1, finding});
+    EXPECT_EQ(driver.count<LogHazard>(), 1U);
+    EXPECT_EQ(driver.outcome(), Outcome::unknown);
+    driver.feed(Acknowledged{1});
+    EXPECT_EQ(driver.count<LogEnd>(), 1U);
+  }
+}
+
 TEST(RulesDeathTest, AVoteWithoutABranchIsABrokenInvariant) {
   EXPECT_DEATH((void)step(begin(2, false), prepared(2)), "broken invariant");
   EXPECT_DEATH((void)step(begin(2, false), DecisionDurable{}), "broken invariant");
