@@ -20,6 +20,8 @@ using State = ParticipantInfo::State;
 
 /// How often an idle control session is looked at.
 constexpr std::chrono::milliseconds kLookEvery{500};
+/// How often earlier processes' sessions are looked for that could not be seen to be gone.
+constexpr std::chrono::milliseconds kLookForPredecessorsEvery{5'000};
 }  // namespace
 
 void Control::post(Task task) {
@@ -168,7 +170,10 @@ void Control::keep_up() {
   const auto now = base::SteadyClock::now();
   if (up_) {
     if (look && !session_->lost()) session_->run("DO 1");
-    if (!session_->is_dead_when_idle() && still_ours() && !session_->lost()) return;
+    if (!session_->is_dead_when_idle() && still_ours()) {
+      look_for_predecessors();
+      if (!session_->lost()) return;
+    }
     if (session_->lost())
       spdlog::warn("participant {}: the control connection was lost, connecting again", config_.name);
     up_ = false;
@@ -336,7 +341,8 @@ Control::Progress Control::bring_schema_up(std::string& reason) {
 Control::Progress Control::send_predecessors_away(std::string& reason) {
   bool seen_gone = false;
   if (auto why = end_predecessors(*session_, config_, &seen_gone)) return reason = std::move(*why), Progress::down;
-  // Those that were not seen to be gone stay on record for the next start.
+  next_look_for_predecessors_ = base::SteadyClock::now() + kLookForPredecessorsEvery;
+  // Those that were not seen to be gone stay on record: they are looked for again.
   if (seen_gone) {
     if (const auto error = forget_predecessors(*session_, config_)) return reason = describe(*error), Progress::down;
   }
@@ -344,6 +350,19 @@ Control::Progress Control::send_predecessors_away(std::string& reason) {
   predecessors_left_ = true;
   predecessors_seen_gone_ = seen_gone;
   return Progress::up;
+}
+
+// Those that the engine could not be asked for at the enrolment. Until they are seen to be gone no acceptor row is
+// deleted.
+void Control::look_for_predecessors() {
+  const auto now = base::SteadyClock::now();
+  if (predecessors_seen_gone() || now < next_look_for_predecessors_) return;
+  next_look_for_predecessors_ = now + kLookForPredecessorsEvery;
+  const auto staying = staying_predecessors(*session_, config_);
+  const auto* all = std::get_if<std::vector<Predecessor>>(&staying);
+  if (all == nullptr || !all->empty() || forget_predecessors(*session_, config_)) return;
+  const std::lock_guard lock(mutex_);
+  predecessors_seen_gone_ = true;
 }
 
 }  // namespace assent::participant

@@ -65,6 +65,7 @@ class Control {
   Progress rule_on_owner(const Enrolment& enrolment, std::optional<ports::OwnerRow>& owner, std::string& reason);
   Progress bring_schema_up(std::string& reason);
   Progress send_predecessors_away(std::string& reason);
+  void look_for_predecessors();
   std::chrono::milliseconds next_pause();
 
   const Config& config_;
@@ -87,6 +88,7 @@ class Control {
   std::string identity_;
   base::SteadyTime next_attempt_{};
   base::SteadyTime next_renewal_{};
+  base::SteadyTime next_look_for_predecessors_{};
   protocol::FenceWatch watch_;
   bool claim_refused_ = false;  ///< Why it is not up is that another has it.
   bool claimed_ = false;        ///< This process has been the owner here.

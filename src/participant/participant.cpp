@@ -203,8 +203,8 @@ class SqlParticipant final : public ports::Participant {
       if (!session) return done(unavailable(why));
       if (!control_.predecessors_seen_gone()) {
         return done(unavailable("participant \"" + config_.name +
-                                "\": without the privilege PROCESS it cannot be seen whether the sessions of earlier "
-                                "processes are gone, and so no acceptor row is deleted"));
+                                "\": the sessions of earlier processes were not seen to be gone (which takes the "
+                                "privilege PROCESS), and so no acceptor row is deleted"));
       }
       auto closed = participant::close_acceptor(*session, config_, from, to);
       if (const auto* error = std::get_if<SqlError>(&closed)) return done(unavailable(config_, *error));
