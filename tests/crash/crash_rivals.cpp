@@ -1,37 +1,20 @@
 // Three coordinators that adopt each other while they are paused, killed and lose their logs; the accounts are audited
 // at the end.
 
-#include <stdlib.h>
-
-#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
-#include <thread>
 
-#include <boost/program_options.hpp>
-
+#include "long_run.hpp"
 #include "rivals.hpp"
 
 namespace {
 
 namespace po = boost::program_options;
-using assent::testing::kTold;
-using assent::testing::Rivals;
-using assent::testing::RivalsOptions;
-using assent::testing::RivalsReport;
-using assent::testing::Servers;
-
-constexpr int kExitHeld = 0;
-constexpr int kExitNotHeld = 1;
-constexpr int kExitUsage = 64;
-constexpr int kExitUnavailable = 69;
-
-constexpr auto kProgressPeriod = std::chrono::seconds(5);
+using namespace assent::testing;
 
 constexpr const char* kIntroduction =
     R"(Runs three coordinators over the same databases, each of which adopts the other two once they are silent, and lets
@@ -53,12 +36,9 @@ Examples:
 The seed repeats the choices, not how they fall together. When something does not hold, the coordinators' output and
 logs and the record are kept in a folder.
 
-Exit codes: 0 all held, 1 something did not, 64 wrong usage, 69 the servers or assentd cannot be had.
+Exit codes: 0 all held, 1 something did not, 64 wrong usage, 69 the servers or assentd cannot be had; 130 after Ctrl-C
+(143 after SIGTERM), with all that was done until then audited and nothing found.
 )";
-
-struct BadUsage {
-  std::string what;
-};
 
 /// Nothing: the help was asked for and printed.
 std::optional<RivalsOptions> parse(int argc, char** argv) {
@@ -73,48 +53,15 @@ std::optional<RivalsOptions> parse(int argc, char** argv) {
   add("record", po::value(&arguments.record_path)->value_name("FILE"),
       "write what each client is told there, as lines of JSON");
   add("help,h", "this text");
-  po::variables_map given;
-  try {
-    po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
-    po::notify(given);
-  } catch (const po::error& error) {
-    throw BadUsage{error.what()};
-  }
+  const auto given = parse_options(argc, argv, options);
   if (given.contains("help")) {
     std::cout << kIntroduction << options << kEpilogue;
     return std::nullopt;
   }
   if (!given.contains("seed")) arguments.seed = std::random_device{}();
-  if (arguments.clients < 1 || arguments.clients > 100) throw BadUsage{"--clients takes a number from 1 to 100"};
+  check_usage(arguments.clients >= 1 && arguments.clients <= 100, "--clients takes a number from 1 to 100");
   return arguments;
 }
-
-/// Says on standard error how far it is, as long as it lives.
-class Progress {
- public:
-  explicit Progress(const Rivals& rivals) : thread_([this, &rivals] { run(rivals); }) {}
-  ~Progress() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
-
- private:
-  void run(const Rivals& rivals) {
-    std::unique_lock lock(mutex_);
-    while (!changed_.wait_for(lock, kProgressPeriod, [this] { return stop_; })) {
-      std::fprintf(stderr, "%s\n", rivals.progress().c_str());
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stop_ = false;
-  std::thread thread_;
-};
 
 void print(const RivalsOptions& options, const RivalsReport& report) {
   std::cout << "seed " << options.seed << ", " << static_cast<int>(report.seconds) << " s\n";
@@ -126,6 +73,7 @@ void print(const RivalsOptions& options, const RivalsReport& report) {
   std::cout << "  " << report.ever_unknown << " unknown at first; of those that stayed so " << report.unknown_committed
             << " had committed and " << report.unknown_rolled_back << " not\n";
   for (const auto& problem : report.problems) std::cout << "DOES NOT HOLD: " << problem << "\n";
+  if (report.interrupted) std::cout << "interrupted\n";
   std::cout << (report.problems.empty() ? "all held\n" : "");
   std::cout.flush();
 }
@@ -133,12 +81,11 @@ void print(const RivalsOptions& options, const RivalsReport& report) {
 int run(RivalsOptions options) {
   std::fprintf(stderr, "crash_rivals: %llu transfers, seed %llu\n",
                static_cast<unsigned long long>(options.transactions), static_cast<unsigned long long>(options.seed));
-  auto folder = (std::filesystem::temp_directory_path() / "assent-rivals-XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("no temporary folder can be made");
+  const auto folder = make_folder("assent-rivals");
   if (options.record_path.empty()) options.record_path = folder + "/told.jsonl";
   std::unique_ptr<Rivals> rivals;
   try {
-    rivals = std::make_unique<Rivals>(options, Servers::start(2, 1));
+    rivals = std::make_unique<Rivals>(options, Servers::start(2, 1), [] { return StopSignals::come() != 0; });
     rivals->start();
   } catch (const std::exception& failure) {
     std::fprintf(stderr, "crash_rivals: %s\n", failure.what());
@@ -147,13 +94,13 @@ int run(RivalsOptions options) {
   }
   RivalsReport report;
   {
-    const Progress progress(*rivals);
+    const Progress progress([&] { return rivals->progress(); });
     report = rivals->run();
   }
   print(options, report);
   if (report.problems.empty()) {
     std::filesystem::remove_all(folder);
-    return kExitHeld;
+    return report.interrupted ? kExitSignal + StopSignals::come() : kExitHeld;
   }
   rivals->keep_evidence(folder);
   std::cout << "kept in " << folder << "\n";
@@ -163,14 +110,10 @@ int run(RivalsOptions options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return run_program("crash_rivals", [&] {
     const auto options = parse(argc, argv);
-    return options ? run(*options) : kExitHeld;
-  } catch (const BadUsage& usage) {
-    std::fprintf(stderr, "crash_rivals: %s; --help tells more\n", usage.what.c_str());
-    return kExitUsage;
-  } catch (const std::exception& failure) {
-    std::fprintf(stderr, "crash_rivals: %s\n", failure.what());
-    return kExitNotHeld;
-  }
+    if (!options) return kExitHeld;
+    const StopSignals signals;
+    return run(*options);
+  });
 }

@@ -1,40 +1,20 @@
 // Kills the coordinator and its servers again and again under load, and audits the accounts at the end.
 
-#include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <array>
-#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
-#include <thread>
 
-#include <boost/program_options.hpp>
-
+#include "long_run.hpp"
 #include "report.hpp"
 #include "soak.hpp"
 
 namespace {
 
 namespace po = boost::program_options;
-using assent::testing::Servers;
-using assent::testing::Soak;
-using assent::testing::SoakOptions;
-using assent::testing::Victim;
-
-constexpr int kExitHeld = 0;
-constexpr int kExitNotHeld = 1;
-constexpr int kExitUsage = 64;
-constexpr int kExitUnavailable = 69;
-constexpr int kExitSignal = 128;  ///< Added to the signal's number.
-
-constexpr auto kProgressPeriod = std::chrono::seconds(2);
+using namespace assent::testing;
 
 constexpr const char* kIntroduction =
     R"(Kills assentd and its servers again and again while clients transfer money, and audits the accounts at the end.
@@ -69,14 +49,6 @@ struct Arguments {
   bool json = false;
 };
 
-struct BadUsage {
-  std::string what;
-};
-
-void check(bool holds, const std::string& what) {
-  if (!holds) throw BadUsage{what};
-}
-
 /// Nothing: the help was asked for and printed.
 std::optional<Arguments> parse(int argc, char** argv) {
   Arguments arguments;
@@ -98,103 +70,35 @@ std::optional<Arguments> parse(int argc, char** argv) {
   add("json", po::bool_switch(&arguments.json), "the result as one JSON object");
   add("help,h", "this text");
 
-  po::variables_map given;
-  try {
-    po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
-    po::notify(given);
-  } catch (const po::error& error) {
-    throw BadUsage{error.what()};
-  }
+  const auto given = parse_options(argc, argv, options);
   if (given.contains("help")) {
     std::cout << kIntroduction << options << kEpilogue;
     return std::nullopt;
   }
   if (!given.contains("seed")) arguments.soak.seed = std::random_device{}();
-  check(arguments.soak.kills >= 0, "--kills takes a number from 0");
-  check(arguments.soak.clients >= 1 && arguments.soak.clients <= 1000, "--clients takes a number from 1 to 1000");
-  check(settle_bound_ms >= 1, "--settle-bound-ms takes a number from 1");
+  check_usage(arguments.soak.kills >= 0, "--kills takes a number from 0");
+  check_usage(arguments.soak.clients >= 1 && arguments.soak.clients <= 1000, "--clients takes a number from 1 to 1000");
+  check_usage(settle_bound_ms >= 1, "--settle-bound-ms takes a number from 1");
   arguments.soak.settle_bound = std::chrono::milliseconds(settle_bound_ms);
-  check(arguments.servers == "mariadb" || arguments.servers == "mysql" || arguments.servers == "mixed",
-        "--servers takes mariadb, mysql or mixed");
-  check(arguments.protocol == "2pc" || arguments.protocol == "3pc", "--protocol takes 2pc or 3pc");
+  check_usage(arguments.servers == "mariadb" || arguments.servers == "mysql" || arguments.servers == "mixed",
+              "--servers takes mariadb, mysql or mixed");
+  check_usage(arguments.protocol == "2pc" || arguments.protocol == "3pc", "--protocol takes 2pc or 3pc");
   arguments.soak.three_phase = arguments.protocol == "3pc";
   if (arguments.kill == "coordinator") {
     arguments.soak.kill = Victim::coordinator;
   } else if (arguments.kill == "server") {
     arguments.soak.kill = Victim::server;
   } else {
-    check(arguments.kill == "both", "--kill takes coordinator, server or both");
+    check_usage(arguments.kill == "both", "--kill takes coordinator, server or both");
   }
   return arguments;
 }
 
-/// The signals that end a run. They stay blocked and pending, and so do not reach what is started from here: the
-/// scripts that start and stop servers are never cut off halfway.
-class StopSignals {
- public:
-  StopSignals() {
-    sigemptyset(&set_);
-    for (const int number : kSignals) sigaddset(&set_, number);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-  }
-  /// The number of one that has come, or 0.
-  static int come() {
-    sigset_t pending;
-    sigpending(&pending);
-    for (const int number : kSignals) {
-      if (sigismember(&pending, number) == 1) return number;
-    }
-    return 0;
-  }
-
- private:
-  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
-  sigset_t set_{};
-};
-
-/// Says on standard error how far it is, as long as it lives.
-class Progress {
- public:
-  explicit Progress(const Soak& soak) : thread_([this, &soak] { run(soak); }) {}
-  ~Progress() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
-
- private:
-  void run(const Soak& soak) {
-    const bool terminal = ::isatty(STDERR_FILENO) == 1;
-    const auto started = std::chrono::steady_clock::now();
-    std::unique_lock lock(mutex_);
-    while (!changed_.wait_for(lock, kProgressPeriod, [this] { return stop_; })) {
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started);
-      std::fprintf(stderr, "%s%4d s: %s%s", terminal ? "\r\033[K" : "", static_cast<int>(seconds.count()),
-                   soak.progress().c_str(), terminal ? "" : "\n");
-    }
-    if (terminal) std::fprintf(stderr, "\r\033[K");
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stop_ = false;
-  std::thread thread_;
-};
-
-std::string make_folder() {
-  auto folder = (std::filesystem::temp_directory_path() / "assent-soak-XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("no temporary folder can be made");
-  return folder;
-}
-
-int run(const Arguments& arguments, const StopSignals&) {
+int run(const Arguments& arguments) {
   auto options = arguments.soak;
   std::fprintf(stderr, "crash_soak: %d kills (%s), %s, seed %llu\n", options.kills, arguments.kill.c_str(),
                arguments.servers.c_str(), static_cast<unsigned long long>(options.seed));
-  const auto folder = make_folder();
+  const auto folder = make_folder("assent-soak");
   if (options.record_path.empty()) options.record_path = folder + "/told.jsonl";
 
   std::unique_ptr<Soak> soak;
@@ -209,9 +113,9 @@ int run(const Arguments& arguments, const StopSignals&) {
     return kExitUnavailable;
   }
 
-  assent::testing::SoakReport report;
+  SoakReport report;
   {
-    const Progress progress(*soak);
+    const Progress progress([&] { return soak->progress(); });
     report = soak->run();
   }
   const bool held = report.problems.empty();
@@ -226,7 +130,7 @@ int run(const Arguments& arguments, const StopSignals&) {
       std::fprintf(stderr, "crash_soak: not all could be kept: %s\n", failure.what());
     }
   }
-  const assent::testing::RunLabels labels{arguments.servers, arguments.kill, kept};
+  const RunLabels labels{arguments.servers, arguments.kill, kept};
   std::cout << (arguments.json ? report_json(options, labels, report) : report_text(options, labels, report))
             << std::flush;
   if (!held) return kExitNotHeld;
@@ -236,17 +140,10 @@ int run(const Arguments& arguments, const StopSignals&) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    // Before any thread is started, so that all of them leave these signals alone.
+  return run_program("crash_soak", [&] {
     const auto arguments = parse(argc, argv);
     if (!arguments) return kExitHeld;
     const StopSignals signals;
-    return run(*arguments, signals);
-  } catch (const BadUsage& usage) {
-    std::fprintf(stderr, "crash_soak: %s; --help tells more\n", usage.what.c_str());
-    return kExitUsage;
-  } catch (const std::exception& failure) {
-    std::fprintf(stderr, "crash_soak: %s\n", failure.what());
-    return kExitNotHeld;
-  }
+    return run(*arguments);
+  });
 }

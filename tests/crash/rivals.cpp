@@ -87,8 +87,9 @@ const char* Rivals::name_of(Deed deed) {
   return "";
 }
 
-Rivals::Rivals(RivalsOptions options, Servers& servers)
+Rivals::Rivals(RivalsOptions options, Servers& servers, std::function<bool()> interrupted)
     : options_(std::move(options)),
+      interrupted_(std::move(interrupted)),
       bank_({.database = "rivals", .places = places_of(servers), .accounts = options_.accounts}),
       record_(options_.record_path),
       random_(options_.seed) {
@@ -99,8 +100,10 @@ Rivals::Rivals(RivalsOptions options, Servers& servers)
     auto participants = bank_.participants();
     participants.push_back(
         {"witness", witness.host, witness.port, witness.user, witness.password, "", R"("witness": true)"});
-    rival->daemon = std::make_unique<Daemon>(Daemon::Options{
-        .coordinator_id = rival->id, .participants = std::move(participants), .more_json = configuration_of(i)});
+    rival->daemon = std::make_unique<Daemon>(Daemon::Options{.coordinator_id = rival->id,
+                                                             .participants = std::move(participants),
+                                                             .more_json = configuration_of(i),
+                                                             .own_group = true});
     rivals_.push_back(std::move(rival));
   }
 }
@@ -125,6 +128,10 @@ RivalsReport Rivals::run() {
   }
   attempt("the run", [this] {
     for (std::uint64_t done = 0; done < options_.transactions || told() < options_.transactions;) {
+      if (interrupted_()) {
+        report_.interrupted = true;
+        break;
+      }
       do_round(draw_round());
       done += kTransfersPerRound;
       await_more(std::max(done, told() + 1));

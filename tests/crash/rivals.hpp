@@ -37,6 +37,7 @@ struct RivalsReport {
   std::uint64_t unknown_rolled_back = 0;
   std::uint64_t adoptions = 0;  ///< How often one took another for gone.
   double seconds = 0;
+  bool interrupted = false;
 };
 
 /// Three coordinators over the same databases, each ready to adopt the other two, while one after the other is paused,
@@ -44,7 +45,8 @@ struct RivalsReport {
 /// through all three all the time. In the end everything is held against what they were told.
 class Rivals {
  public:
-  Rivals(RivalsOptions options, Servers& servers);
+  /// `interrupted`: asked between rounds and while one goes on; once true, the run ends early and in order.
+  Rivals(RivalsOptions options, Servers& servers, std::function<bool()> interrupted);
   ~Rivals();
 
   /// Starts the coordinators. Throws when that fails.
@@ -89,6 +91,7 @@ class Rivals {
   std::uint64_t told() const;
 
   const RivalsOptions options_;
+  const std::function<bool()> interrupted_;
   Bank bank_;
   Record record_;
   std::mt19937_64 random_;

@@ -65,7 +65,8 @@ Soak::Soak(SoakOptions options, Servers& servers, std::function<bool()> interrup
       record_(options_.record_path),
       daemon_({.coordinator_id = kCoordinator,
                .participants = bank_.participants(),
-               .more_json = options_.three_phase ? R"("transactions": {"protocol": "3pc"})" : ""}),
+               .more_json = options_.three_phase ? R"("transactions": {"protocol": "3pc"})" : "",
+               .own_group = true}),
       watch_(bank_.places(), kCoordinator),
       random_(options_.seed) {}
 

@@ -47,7 +47,7 @@ TempFolder::~TempFolder() {
 }
 
 Program::Program(std::string name, std::vector<std::string> arguments, std::string output_path,
-                 const std::map<std::string, std::string>& environment)
+                 const std::map<std::string, std::string>& environment, bool own_group)
     : output_path_(std::move(output_path)) {
   const std::string path = name.find('/') == std::string::npos ? std::string(ASSENT_BIN_DIR) + "/" + name : name;
   std::vector<char*> argv = {name.data()};
@@ -64,7 +64,11 @@ Program::Program(std::string name, std::vector<std::string> arguments, std::stri
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, 1, output_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const int failed = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ_with.data());
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  if (own_group) ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  const int failed = ::posix_spawn(&pid_, path.c_str(), &actions, &attributes, argv.data(), environ_with.data());
+  ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) throw std::runtime_error(path + " cannot be started: build it first");
 }
@@ -130,7 +134,7 @@ void Daemon::launch() {
   std::vector<std::string> arguments{"--config", config_path(), "--ready-file", ready_path()};
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   program_ = std::make_unique<Program>(options_.program, std::move(arguments), folder_.path() + "/output",
-                                       options_.environment);
+                                       options_.environment, options_.own_group);
 }
 
 bool Daemon::wait_ready() {

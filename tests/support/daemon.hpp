@@ -32,7 +32,7 @@ class Program {
  public:
   /// `name` with a slash is the path of any other program. `environment` comes on top of this program's own.
   Program(std::string name, std::vector<std::string> arguments, std::string output_path,
-          const std::map<std::string, std::string>& environment = {});
+          const std::map<std::string, std::string>& environment = {}, bool own_group = false);
   ~Program();
   Program(Program&& other) noexcept;
   Program& operator=(Program&&) = delete;
@@ -70,6 +70,7 @@ class Daemon {
     std::map<std::string, std::string> environment = {};  ///< For the next start, on top of the test's own.
     std::uint16_t port = 0;                               ///< Where it is to listen; 0: on a free one.
     std::vector<std::string> arguments = {};              ///< For the next start, after --config: `--log-lost`.
+    bool own_group = false;                               ///< Ctrl-C in the test's terminal does not reach it.
   };
 
   explicit Daemon(Options options);
