@@ -88,7 +88,8 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       shown.push_back(printable(row[i]));
       if (widths.size() <= i) widths.push_back(0);
-      widths[i] = std::max(widths[i], width(shown.back()));
+      // Nothing follows the last one, however long it is.
+      if (i + 1 < row.size()) widths[i] = std::max(widths[i], width(shown.back()));
     }
   }
   std::string out;

@@ -1,11 +1,35 @@
 // What is told of transactions, participants and the coordinator itself. Changes nothing.
 
 #include <algorithm>
+#include <map>
+#include <set>
 
+#include "base/clock.hpp"
 #include "base/version.hpp"
 #include "coordinator/coordinator_impl.hpp"
+#include "protocol/xid.hpp"
 
 namespace assent::coordinator {
+namespace {
+
+/// Of those whose branches were not looked at since the start, or cannot be for now: their hazards, which the log
+/// keeps.
+void add_those_with_hazards(std::vector<TransactionStatus>& listing, const std::vector<Hazard>& hazards) {
+  std::map<std::string, TransactionStatus> more;
+  std::set<std::string> listed;
+  for (const auto& one : listing) listed.insert(one.gtrid);
+  for (const auto& hazard : hazards) {
+    if (listed.contains(hazard.gtrid)) continue;
+    auto& status = more[hazard.gtrid];
+    status.gtrid = hazard.gtrid;
+    if (const auto parts = protocol::parse_gtrid(hazard.gtrid)) status.protocol = parts->protocol;
+    status.age_ms = std::max<std::int64_t>({0, status.age_ms, base::wall_clock_ms() - hazard.found_at_ms});
+    status.branches.push_back({hazard.participant, BranchState::hazard, hazard.reason});
+  }
+  for (auto& [gtrid, status] : more) listing.push_back(std::move(status));
+}
+
+}  // namespace
 
 Result<TransactionStatus> Coordinator::Impl::status_of_gtrid(const std::string& gtrid) const {
   if (const auto live = house_->registry.find(gtrid)) return live->status();
@@ -66,6 +90,7 @@ std::vector<TransactionStatus> Coordinator::Impl::list(std::size_t max) const {
       std::move(theirs.begin(), theirs.end(), std::back_inserter(listing));
     }
   }
+  add_those_with_hazards(listing, hazards());
   std::sort(listing.begin(), listing.end(), [](const auto& a, const auto& b) { return a.gtrid < b.gtrid; });
   if (listing.size() > max) listing.resize(max);
   return listing;

@@ -86,6 +86,21 @@ TEST_P(FaultsHazardsTest, ACommitByHandBeforeAnyDecisionIsSeenByTheStartAndTheRe
   expect_not_shown();
 }
 
+TEST_P(FaultsHazardsTest, AfterARestartAHazardIsListedBeforeAnyBranchWasLookedAt) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  expect_shown(gtrid);
+  daemon_.kill_9();
+  start("sweep_scanned=hold");
+  expect_shown(gtrid);
+  failpoints().disarm();
+  wait_sweeps(2);
+  expect_shown(gtrid);
+  EXPECT_EQ(acknowledge(gtrid, 2).code, kCtlClean);
+  expect_not_shown();
+}
+
 TEST_P(FaultsHazardsTest, WhatWasCommittedByHandBeforeAnyDecisionIsCommittedEverywhereWhereAnOperatorSaysSo) {
   const auto gtrid = die_at("decision_unforced=crash");
   settle_by_hand(west(), gtrid, "COMMIT");

@@ -238,12 +238,14 @@ TEST_P(RecoveryTest, ALogThatIsDeletedEndsTheDaemonAndNothingIsAcknowledged) {
     EXPECT_EQ(result->outcome, Outcome::unknown);
   }
   EXPECT_EQ(daemon_.wait(20s), 70) << daemon_.output();
-  // Nobody can know the outcome: the branches are left for an operator.
-  EXPECT_EQ(in_doubt(), 2U);
   EXPECT_EQ(daemon_.run_to_exit().first, 78);
+  // Where it was not refused at once, nobody can know its outcome: the branches are left for an operator.
+  EXPECT_EQ(in_doubt(), result.ok() ? 2U : 0U);
   for (const auto* server : {&east(), &west()}) {
     Sql sql(*server);
-    const auto listed = sql.rows("XA RECOVER").at(0);
+    const auto rows = sql.rows("XA RECOVER");
+    if (rows.empty()) continue;
+    const auto& listed = rows.front();
     const auto gtrid_bytes = static_cast<std::size_t>(std::stoi(listed[1]));
     sql.run("XA ROLLBACK '" + listed[3].substr(0, gtrid_bytes) + "','" + listed[3].substr(gtrid_bytes) + "'," +
             listed[0]);

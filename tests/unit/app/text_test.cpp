@@ -22,6 +22,8 @@ TEST(Text, ColumnsAreAsWideAsTheirWidestCell) {
             "NAME   N   X\n"
             "größe  12\n"
             "only\n");
+  EXPECT_EQ(aligned({{"NAME", "N"}, {"a line of its own that is long"}, {"a", "1"}}),
+            "NAME  N\na line of its own that is long\na     1\n");
   EXPECT_EQ(aligned({}), "");
 }
 
