@@ -22,7 +22,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::filesystem::path config_folder() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path() / "config";
+  return ASSENT_SOURCE_DIR "/config";
 }
 
 Json least_config() {

@@ -15,8 +15,7 @@ namespace {
 
 std::string page() {
   // The page stands beside the code it specifies.
-  const std::string here = __FILE__;
-  std::ifstream file(here.substr(0, here.find("/tests/unit/")) + "/src/wire/PROTOCOL.md");
+  std::ifstream file(ASSENT_SOURCE_DIR "/src/wire/PROTOCOL.md");
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
