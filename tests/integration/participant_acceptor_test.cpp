@@ -90,6 +90,29 @@ TEST_P(ParticipantAcceptorTest, WhatIsClosedIsNoNewTransaction) {
   EXPECT_EQ(participant->inspect()->closed_below, later);
 }
 
+// Sent long ago, or by a process that was stopped in between: the statement that accepts tests both by itself.
+TEST_P(ParticipantAcceptorTest, APreCommitIsNotAcceptedOnceItIsClosed) {
+  auto participant = up();
+  auto other = pre_commit();
+  other.gtrid = next_xid(coordinator).gtrid;
+  ASSERT_EQ(participant->ask(other)->kind, Kind::granted) << "its session is there";
+  direct->run("UPDATE assent.pulse SET closed_below='" + next_xid(coordinator).gtrid + "' WHERE coordinator='" +
+              coordinator + "'");
+  const auto answer = participant->ask(pre_commit());
+  EXPECT_FALSE(answer && answer->kind == Kind::granted);
+  EXPECT_EQ(rows(), 0);
+}
+
+TEST_P(ParticipantAcceptorTest, APreCommitIsNotAcceptedOnceAnotherProcessOwnsTheParticipant) {
+  auto participant = up();
+  auto other = pre_commit();
+  other.gtrid = next_xid(coordinator).gtrid;
+  ASSERT_EQ(participant->ask(other)->kind, Kind::granted) << "its session is there";
+  direct->run("UPDATE assent.coordinator SET instance=4711 WHERE id='" + coordinator + "'");
+  EXPECT_FALSE(participant->ask(pre_commit()));
+  EXPECT_EQ(rows(), 0);
+}
+
 TEST_P(ParticipantAcceptorTest, RowsTellWhoTakesPartAlsoThoseOfAPreparedBranch) {
   auto participant = up();
   const auto xid = next_xid(coordinator);

@@ -171,6 +171,19 @@ TEST_P(ParticipantEnrolTest, AnotherLogIsRefusedWhileItsOwnerLivesAndAfterwards)
   EXPECT_EQ(owner("epoch"), "5");
 }
 
+TEST_P(ParticipantEnrolTest, ARowThatChangesBetweenTheLookAndTheClaimIsNotTaken) {
+  auto child = predecessor(5, {});
+  wait_for(child, "up");
+  child.signal(SIGKILL);
+  child.wait(kPatience);
+  Proxy proxy(server);
+  proxy.act_before("coordinator SET log_id=", [this] { take_claim_by_hand(); });
+  auto late = enrolled(1, 9, [&](auto& config) { config.port = proxy.port(); });
+  EXPECT_THAT(refusal_of(*late), HasSubstr("'elsewhere'"));
+  EXPECT_EQ(owner("instance"), "4711");
+  late->port().stop();
+}
+
 TEST_P(ParticipantEnrolTest, WhoGivesUpTheLogBeforeTakesOverFromItsDeadOwnerOnly) {
   auto child = predecessor(5, {}, kPlace + 1);
   wait_for(child, "up");

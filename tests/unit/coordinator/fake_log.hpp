@@ -14,9 +14,16 @@ namespace assent::fakes {
 class FakeLog final : public ports::DecisionLog {
  public:
   std::vector<ports::LogRecord> records;
+  bool is_full = false;  ///< Nothing can be forced any more.
+  bool is_slow = false;  ///< What is forced stays on its way until flush().
   void append_forced(ports::LogRecord record, ports::Done<Status> done) override {
+    if (is_full) return done(Error{Errc::log_full, "the disk is full", true});
     records.push_back(std::move(record));
-    done(Ok{});
+    waiting_.push_back(std::move(done));
+    if (!is_slow) flush();
+  }
+  void flush() {
+    for (const auto& done : std::exchange(waiting_, {})) done(Ok{});
   }
   void append(ports::LogRecord record, std::function<void()> on_durable) override {
     records.push_back(std::move(record));
@@ -31,6 +38,9 @@ class FakeLog final : public ports::DecisionLog {
     return static_cast<std::size_t>(std::count_if(
         records.begin(), records.end(), [](const auto& record) { return std::holds_alternative<Record>(record); }));
   }
+
+ private:
+  std::vector<ports::Done<Status>> waiting_;
 };
 
 }  // namespace assent::fakes

@@ -17,7 +17,10 @@ class FakeParticipant final : public ports::Participant {
       : name_(std::move(name)), coordinator_(std::move(coordinator)) {}
 
   bool is_down = false;
+  bool refuses = false;
   bool keeps_proofs = true;
+  bool remembers = true;
+  protocol::ServerIdentity server = 1;
   std::set<protocol::Xid> prepared;
   std::map<std::string, std::map<std::uint16_t, ports::ProofRow>> proofs;  ///< By gtrid, then branch.
   std::map<std::string, protocol::Members> members;                        ///< What rows of it say.
@@ -53,10 +56,10 @@ class FakeParticipant final : public ports::Participant {
   void inspect(ports::Done<Result<ports::Inspection>> done) override { done(ports::Inspection{}); }
   void enrol(ports::Claimant, std::optional<ports::Judged>, std::function<void()>) override {}
   void prepare(ports::BranchWork work, ports::Done<ports::Vote> done) override {
-    prepare(work.xid, protocol::parse_members(work.members).value_or(protocol::Members{}));
-    before_voting();
     ports::Vote vote;
-    vote.kind = ports::Vote::Kind::prepared;
+    vote.kind = refuses ? ports::Vote::Kind::refused : ports::Vote::Kind::prepared;
+    if (!refuses) prepare(work.xid, protocol::parse_members(work.members).value_or(protocol::Members{}));
+    before_voting();
     done(std::move(vote));
   }
   void commit_one_phase(ports::BranchWork, ports::Done<ports::Vote> done) override { done({}); }
@@ -84,11 +87,13 @@ class FakeParticipant final : public ports::Participant {
   }
   void stop() override {}
 
-  std::optional<protocol::ServerIdentity> identity() const override { return 1; }
+  std::optional<protocol::ServerIdentity> identity() const override { return server; }
   void settle(ports::SettleOrder order, ports::Done<ports::SettleReport> done) override {
-    const auto& [xid, decided, known_prepared, server] = order;
+    const auto& xid = order.xid;
+    const auto decided = order.decided;
     before_settling();
     settled.emplace_back(xid, decided);
+    if (!protocol::is_same_server(order.server, server)) return done({});
     if (is_down) return done({});
     prepared.erase(xid);
     const auto branch = protocol::parse_bqual(xid.bqual)->branch;
@@ -112,9 +117,10 @@ class FakeParticipant final : public ports::Participant {
     std::map<std::string, ports::TransactionRows> found;
     for (const auto& gtrid : gtrids) {
       auto& one = found[gtrid];
-      one.server = 1;
-      one.remembers = true;
-      one.proofs_kept = one.vouches = keeps_proofs;
+      one.server = server;
+      one.remembers = remembers;
+      one.proofs_kept = remembers && keeps_proofs;
+      one.vouches = keeps_proofs;
       one.ended = ended.contains(gtrid);
       if (const auto here = proofs.find(gtrid); here != proofs.end()) {
         one.members = members[gtrid];

@@ -124,6 +124,47 @@ TEST_F(LiveTransactionTest, InAnothersPlaceItActsWithoutClaims) {
   EXPECT_EQ(settled_as(Decided::rollback), 2U);
 }
 
+TEST_F(LiveTransactionTest, ABranchIsSettledOnlyAtTheServerThatItsMembersName) {
+  const auto house = house_with_log();
+  auto live = decided();
+  live.decision.identities = {1, 1};
+  west.server = 2;
+  const auto made = recovered(house, live);
+  house->leases["east"].held(base::since_boot());
+  made->tick(base::SteadyClock::now());
+  EXPECT_FALSE(made->status().settled);
+  EXPECT_EQ(made->status().branches[0].state, BranchState::committed);
+  EXPECT_EQ(made->status().branches[1].state, BranchState::in_doubt);
+  EXPECT_TRUE(west.prepared.contains({gtrid(Protocol::two_phase), "02.02.west"}));
+}
+
+TEST_F(LiveTransactionTest, ARollbackUnderAKeyIsDurableBeforeItIsTold) {
+  const auto house = house_with_log();
+  house->leases["east"].held(base::since_boot());
+  west.refuses = true;
+  log.is_slow = true;
+  std::optional<Outcome> told;
+  house->keys.claim("k", 0, OnRolledBack::return_outcome, nullptr);
+  const auto live = submit(house, "k", [&](const Result<TransactionResult>& result) { told = result->outcome; });
+  ASSERT_EQ(log.count<ports::KeyRolledBack>(), 1U);
+  EXPECT_FALSE(told);
+  EXPECT_FALSE(house->keys.find("k"));
+  log.flush();
+  EXPECT_EQ(told, Outcome::rolled_back);
+  EXPECT_EQ(house->keys.find("k")->outcome, Outcome::rolled_back);
+}
+
+TEST_F(LiveTransactionTest, ARollbackUnderAKeyThatTheLogDoesNotTakeIsUnknown) {
+  const auto house = house_with_log();
+  house->leases["east"].held(base::since_boot());
+  west.refuses = true;
+  log.is_full = true;
+  std::optional<Outcome> told;
+  house->keys.claim("k", 0, OnRolledBack::return_outcome, nullptr);
+  const auto live = submit(house, "k", [&](const Result<TransactionResult>& result) { told = result->outcome; });
+  EXPECT_EQ(told, Outcome::unknown);
+}
+
 /// A decision of epoch 4, in a log that was called the only one left at the start of epoch 6.
 class AfterALostLogTest : public LiveTransactionTest {
  protected:

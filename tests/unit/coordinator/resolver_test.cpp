@@ -173,6 +173,43 @@ TEST_F(ResolverTest, AParticipantThatIsNotConfiguredIsWaitedForAndShown) {
   EXPECT_EQ(resolver->doubts().all().size(), 2U);
 }
 
+TEST_F(ResolverTest, ASiblingWhoseNameLeadsToAnotherServerIsWaitedFor) {
+  auto its = members;
+  its.identities = {{"east", 1}, {"west", 1}};
+  for (const auto sequence : {1U, 2U}) east.prepare(at_east(gtrid(sequence)), its);
+  west.server = 2;
+  go_round();
+  EXPECT_TRUE(east.settled.empty()) << "what the server of then would have shown is not known";
+  EXPECT_EQ(resolver->doubts().all().size(), 2U);
+  west.server = 1;
+  go_round();
+  EXPECT_TRUE(east.prepared.empty());
+}
+
+TEST_F(ResolverTest, AnAcceptorThatHasForgottenHasNoVote) {
+  const auto its = gtrid(1, 4, Protocol::three_phase);
+  east.prepare(at_east(its), members);
+  west.remembers = false;
+  go_round();
+  EXPECT_FALSE(house->registry.find(its)) << "one of two is no majority";
+  EXPECT_EQ(resolver->doubts().all().size(), 1U);
+  west.remembers = true;
+  go_round();
+  EXPECT_TRUE(house->registry.find(its)) << "its acceptors are asked";
+}
+
+TEST_F(ResolverTest, WhatCannotBeLoggedAsAHazardIsNotActedOn) {
+  east.add_proof(at_east(gtrid(1)), members);
+  west.prepare(at_west(gtrid(1)), members);
+  east.choices[gtrid(1)] = {protocol::Value::rollback, "ada", "not paid", 0};
+  log.is_full = true;
+  go_round();
+  EXPECT_TRUE(west.settled.empty());
+  log.is_full = false;
+  go_round();
+  EXPECT_EQ(west.settled.size(), 1U);
+}
+
 TEST_F(ResolverTest, NothingIsSettledBeforeItsHazardIsDurable) {
   // To be rolled back by an operator's choice, and committed at one place: a hazard there.
   east.add_proof(at_east(gtrid(1)), members);
