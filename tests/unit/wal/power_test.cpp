@@ -4,6 +4,8 @@
 
 #include "sim_disk.hpp"
 #include "support.hpp"
+#include "wal/format.hpp"
+#include "wal/reader.hpp"
 
 namespace assent::wal::test {
 namespace {
@@ -146,6 +148,29 @@ TEST(PowerCut, WhatWasReadIsDurableBeforeItIsActedOn) {
     const auto cut = killed->after_power_cut(SimDisk::Lost::everything, 1);
     EXPECT_EQ(read_state(kRoot, *cut)->live.size(), 2U) << "sync failed: " << sync_failed;
   }
+}
+
+TEST(PowerCut, ASealThatAStartFindsIsDurableBeforeTheLogGoesOnBehindIt) {
+  std::uint64_t found = 0;
+  for (std::uint64_t cut = 1; cut <= 200; ++cut) {
+    const auto disk = fresh_disk();
+    disk->cut_power_at(cut);
+    (void)run_until_cut(*disk, 1);
+    for (const bool sync_failed : {false, true}) {
+      // Killed between the seal's write and its sync, or that has failed.
+      const auto killed = disk->after_kill(sync_failed);
+      const auto seen = scan(*killed, kRoot, kAllKeys);
+      if (!seen || !seen->open_seal) continue;
+      ++found;
+      const std::string path = kRoot + "/" + segment_name(seen->open_seal->segment);
+      const auto seal = killed->bytes(path).substr(seen->open_seal->offset, kSectorBytes);
+      const auto reopened = open_or_fail(options_here(), *killed);
+      const auto after = killed->after_power_cut(SimDisk::Lost::everything, 1);
+      ASSERT_EQ(after->bytes(path).substr(seen->open_seal->offset, kSectorBytes) == seal, true)
+          << "cut at " << cut << ", sync failed: " << sync_failed;
+    }
+  }
+  EXPECT_GT(found, 10U);
 }
 
 TEST(PowerCut, NamesThatWereReadAreDurableBeforeTheLogGoesOnInThem) {
