@@ -1,7 +1,6 @@
 #include "wal/reader.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include "wal/codec.hpp"
 #include "wal/files.hpp"
 #include "wal/format.hpp"
+#include "wal/log_files.hpp"
 
 namespace assent::wal {
 namespace {
@@ -36,31 +36,14 @@ Extent find_nonzero(std::string_view bytes, std::uint64_t from) {
   return {first, bytes.find_last_not_of('\0', end - 1) + 1};
 }
 
-template <typename T>
-Status as_status(const Result<T>& result) {
-  return result ? Status(Ok{}) : Status(result.error());
-}
-
-Error unlistable(const std::string& directory, Errno number) {
-  Error error = io_error("read the log's directory", directory, number);
-  if (number == ENOENT) error.code = Errc::not_found;
-  if (number == ENOTDIR) error.code = Errc::invalid_argument;
-  return error;
-}
-
-Error newer(const std::string& directory, const std::string& name, const Error& error) {
-  return {Errc::log_newer_format, path_in(directory, name) + " was left unchanged: " + error.what +
-                                      "; start the program that wrote it, or a newer one"};
-}
-
 class Scanner {
  public:
   Scanner(Disk& disk, std::string directory, std::uint32_t kept_keys_max, const RecordVisitor& visit)
-      : disk_(disk), directory_(std::move(directory)), visit_(visit), scan_(kept_keys_max) {}
+      : visit_(visit), scan_(kept_keys_max), files_(disk, std::move(directory), scan_) {}
 
   Result<Scan> run() {
-    if (auto listed = list(); !listed) return std::move(listed).error();
-    if (auto read = has_checkpoint_ ? read_checkpoint() : judge_without_checkpoint(); !read) {
+    if (auto listed = files_.list(); !listed) return std::move(listed).error();
+    if (auto read = files_.has_checkpoint() ? files_.read_checkpoint() : judge_without_checkpoint(); !read) {
       return std::move(read).error();
     }
     if (scan_.presence != Scan::Presence::present) return std::move(scan_);
@@ -77,14 +60,6 @@ class Scanner {
     std::uint64_t end = 0;
     Extent garbage;
   };
-  /// What was read of a segment.
-  struct Segment {
-    bool usable = false;  ///< Its header is good, so there is something to follow. Otherwise that was found as damage.
-    std::uint32_t version = kFormatVersion;
-    std::string bytes;
-    std::uint64_t unit() const { return block_unit(version); }
-    std::uint64_t begin() const { return unit(); }  ///< The header takes the place of one.
-  };
   /// A segment with bytes that are not zero and do not parse.
   struct Garbage {
     std::uint64_t segment;
@@ -92,137 +67,42 @@ class Scanner {
     Extent extent;
   };
 
-  Status list() {
-    std::vector<std::string> names;
-    if (const Errno failed = disk_.list(directory_, names)) return unlistable(directory_, failed);
-    for (auto& name : names) {
-      if (name == kCheckpointName) has_checkpoint_ = true;
-      if (const auto number = parse_segment_name(name)) numbers_.push_back(*number);
-      if (is_torn_copy_name(name)) scan_.torn_copies.push_back(name);
-      if (is_aside_name(name)) scan_.leftovers.push_back(std::move(name));
-    }
-    std::sort(scan_.torn_copies.begin(), scan_.torn_copies.end());
-    std::sort(numbers_.begin(), numbers_.end());
-    return Ok{};
-  }
-
-  void damage(std::string file, std::uint64_t offset, std::string what) {
-    damage(
-        std::move(file), offset, std::move(what),
-        "what it said there may have been a decision to commit: restore the directory from a copy that is as new, or "
-        "see with `" +
-            ctl_command("wal repair", directory_) + "` what is left and what is lost, and give that up with `" +
-            ctl_command("wal repair", directory_) + " --force-lose`");
-  }
-  void damage(std::string file, std::uint64_t offset, std::string what, std::string remedy) {
-    scan_.tail = Tail::corrupt;
-    scan_.findings.push_back({Finding::Grade::damage, std::move(file), offset, std::move(what), std::move(remedy)});
-  }
-  void note(std::string file, std::uint64_t offset, std::string what) {
-    scan_.findings.push_back({Finding::Grade::note, std::move(file), offset, std::move(what), "nothing is lost by it"});
-  }
-  bool damaged() const { return scan_.tail == Tail::corrupt; }
-
-  Status read_checkpoint() {
-    scan_.presence = Scan::Presence::present;
-    const std::string name(kCheckpointName);
-    std::string bytes;
-    std::vector<UnreadableBytes> unreadable;
-    const Errno failed = read_file_around(disk_, directory_, name, kCheckpointBytesMax, bytes, unreadable);
-    if (failed == kNoRegularFile) return not_regular(name), Ok{};
-    if (failed == EFBIG) return damage(name, 0, "it is larger than any checkpoint"), Ok{};
-    if (failed != 0) return io_error("read", path_in(directory_, name), failed);
-    if (cannot_be_read(unreadable)) return Ok{};
-    auto head = decode_checkpoint(bytes, scan_.state);
-    if (!head && head.error().code == Errc::log_newer_format) return newer(directory_, name, head.error());
-    if (!head) return damage(name, 0, head.error().what), Ok{};
-    scan_.checkpoint = *head;
-    scan_.files.push_back({name, bytes.size(), bytes.size(), 0, 0, 0});
-    scan_.next_sequence = head->first_sequence;
-    scan_.durable_through = head->covers_through;
-    return Ok{};
-  }
-
   /// The checkpoint is the last file that creation makes, so without it nothing was ever logged, or it was lost.
   Status judge_without_checkpoint() {
-    if (numbers_.empty()) return Ok{};
+    const auto& numbers = files_.segments();
+    if (numbers.empty()) return Ok{};
     // Creation makes 1, then 2. Without 1 it is a log that has gone on to the next, and has no batch there yet.
-    if (numbers_.front() > 1) {
+    if (numbers.front() > 1) {
       scan_.presence = Scan::Presence::present;
-      damage(std::string(kCheckpointName), 0, "it is missing, although the log has gone beyond " + segment_name(1));
+      files_.damage(std::string(kCheckpointName), 0,
+                    "it is missing, although the log has gone beyond " + segment_name(1));
       return Ok{};
     }
     scan_.presence = Scan::Presence::unfinished;
-    for (const auto number : numbers_) {
+    for (const auto number : numbers) {
       const std::string name = segment_name(number);
-      Segment segment;
-      if (auto read = read_segment(number, segment); !read) return read;
-      const bool never_used = !damaged() && number <= 2 && find_nonzero(segment.bytes, segment.begin()).empty();
+      SegmentBytes segment;
+      if (auto read = files_.read_segment(number, segment); !read) return read;
+      const bool never_used = !files_.damaged() && number <= 2 && find_nonzero(segment.bytes, segment.begin()).empty();
       if (never_used) continue;
       scan_.presence = Scan::Presence::present;
-      if (!damaged()) {
-        damage(std::string(kCheckpointName), 0, "it is missing, although " + name + " has been used");
+      if (!files_.damaged()) {
+        files_.damage(std::string(kCheckpointName), 0, "it is missing, although " + name + " has been used");
       }
       return Ok{};
     }
     return Ok{};
   }
 
-  void not_regular(const std::string& name) {
-    damage(name, 0, "it is no regular file",
-           "the log's file of this name is elsewhere or lost: move this away and put the file back, or see with `" +
-               ctl_command("wal repair", directory_) + "` what is left");
-  }
-
-  /// Whether there is such a place.
-  bool cannot_be_read(const std::vector<UnreadableBytes>& unreadable) {
-    for (const auto& one : unreadable) {
-      damage(one.file, one.begin,
-             "the device gives an error for bytes " + std::to_string(one.begin) + " to " + std::to_string(one.end));
-    }
-    return !unreadable.empty();
-  }
-
-  /// Reads and checks a segment whole. Damage becomes a finding.
-  Status read_segment(std::uint64_t number, Segment& out) {
-    const std::string name = segment_name(number);
-    out.usable = false;
-    std::vector<UnreadableBytes> unreadable;
-    const Errno failed = read_file_around(disk_, directory_, name, kSegmentBytesMax, out.bytes, unreadable);
-    if (failed == kNoRegularFile) return not_regular(name), Ok{};
-    if (failed == EFBIG) return damage(name, 0, "it is larger than any segment"), Ok{};
-    if (failed != 0) return io_error("read", path_in(directory_, name), failed);
-    const bool unread = cannot_be_read(unreadable);
-    auto header = decode_segment_header(out.bytes);
-    if (!header && header.error().code == Errc::log_newer_format) return newer(directory_, name, header.error());
-    if (!header) {
-      if (!unread) damage(name, 0, header.error().what);
-      return Ok{};
-    }
-    out.version = header->version;
-    if (header->number != number) {
-      damage(name, 0, "it is segment " + std::to_string(header->number) + " under another name");
-    } else if (has_checkpoint_ && header->log_id != scan_.checkpoint.log_id) {
-      damage(name, 0, "it belongs to another log than the checkpoint");
-    } else if (header->bytes != out.bytes.size()) {
-      damage(
-          name, out.bytes.size(),
-          "it has " + std::to_string(out.bytes.size()) + " bytes and was made with " + std::to_string(header->bytes));
-    } else {
-      out.usable = true;
-    }
-    return Ok{};
-  }
-
   /// With the checkpoint unreadable: what whole batches there are, for whoever looks.
   Status show_segments() {
-    if (auto known = check_versions(disk_, directory_); !known) return known;
+    if (auto known = check_versions(files_.disk(), files_.directory()); !known) return known;
     if (!visit_) return Ok{};
-    for (const auto number : numbers_) {
+    for (const auto number : files_.segments()) {
       std::vector<UnreadableBytes> unreadable;
       const auto name = segment_name(number);
       std::string& bytes = segment_.bytes;
-      if (read_file_around(disk_, directory_, name, kSegmentBytesMax, bytes, unreadable) != 0) continue;
+      if (read_file_around(files_.disk(), files_.directory(), name, kSegmentBytesMax, bytes, unreadable) != 0) continue;
       const auto header = decode_segment_header(bytes);
       if (!header) continue;
       scan_.checkpoint.log_id = header->log_id;
@@ -232,28 +112,27 @@ class Scanner {
   }
 
   Status read_segments() {
-    if (damaged()) return show_segments();
+    if (files_.damaged()) return show_segments();
     const auto first = scan_.checkpoint.first_segment;
-    while (!numbers_.empty() && numbers_.front() < first) {
-      scan_.leftovers.push_back(segment_name(numbers_.front()));
-      numbers_.erase(numbers_.begin());
-    }
+    files_.leave_segments_before(first);
     std::uint64_t expected_number = first;
-    for (const auto number : numbers_) {
-      if (number != expected_number && !damaged()) missing(expected_number);
+    for (const auto number : files_.segments()) {
+      if (number != expected_number && !files_.damaged()) missing(expected_number);
       expected_number = number + 1;
       if (auto read = take_segment(number); !read) return read;
     }
-    if (!damaged() && (numbers_.empty() || sealed_)) missing(expected_number);
-    if (!damaged()) judge_end();
+    if (!files_.damaged() && (files_.segments().empty() || sealed_)) missing(expected_number);
+    if (!files_.damaged()) judge_end();
     return Ok{};
   }
 
-  void missing(std::uint64_t number) { damage(segment_name(number), 0, "it is missing, and the log goes on in it"); }
+  void missing(std::uint64_t number) {
+    files_.damage(segment_name(number), 0, "it is missing, and the log goes on in it");
+  }
 
   Status take_segment(std::uint64_t number) {
-    const bool was_damaged = damaged();
-    if (auto read = read_segment(number, segment_); !read) return read;
+    const bool was_damaged = files_.damaged();
+    if (auto read = files_.read_segment(number, segment_); !read) return read;
     if (!segment_.usable) return Ok{};
     FileSummary summary{segment_name(number), segment_.bytes.size(), 0, 0, 0, 0};
     if (was_damaged) {
@@ -263,12 +142,12 @@ class Scanner {
     }
     const Walked walked = walk(segment_, number, summary);
     scan_.files.push_back(std::move(summary));
-    if (!damaged()) place_end(number, walked);
+    if (!files_.damaged()) place_end(number, walked);
     return Ok{};
   }
 
   /// Follows the blocks of one segment for as long as each takes up where the one before it stopped.
-  Walked walk(const Segment& segment, std::uint64_t number, FileSummary& summary) {
+  Walked walk(const SegmentBytes& segment, std::uint64_t number, FileSummary& summary) {
     Walked walked;
     const auto& bytes = segment.bytes;
     BlockSearch search(bytes, scan_.checkpoint.log_id, number, segment.unit());
@@ -298,7 +177,7 @@ class Scanner {
       at_end = walked.sealed || (block.kind == BlockKind::mark && segment.version < 3);
     }
     if (search.exhausted()) {
-      damage(segment_name(number), offset, "more places look like blocks than a log of this size can have");
+      files_.damage(segment_name(number), offset, "more places look like blocks than a log of this size can have");
       return walked;
     }
     summary.used_bytes = walked.end;
@@ -321,7 +200,7 @@ class Scanner {
 
   /// What stands between two blocks held no record if the second goes on with the very next one. Only this format has
   /// such places: earlier ones overwrote a torn end.
-  bool goes_on(const BlockSearch::Found& found, std::uint64_t expected, bool again, const Segment& segment,
+  bool goes_on(const BlockSearch::Found& found, std::uint64_t expected, bool again, const SegmentBytes& segment,
                bool at_end) const {
     if (at_end || (!continues(found.block) && !again)) return false;
     return found.offset == expected || segment.version >= 3;
@@ -330,14 +209,15 @@ class Scanner {
   void stops(const BlockSearch::Found& found, std::uint64_t offset, std::uint64_t number) {
     const auto reached = std::to_string(scan_.next_sequence - 1);
     if (found.offset == offset) {
-      damage(segment_name(number), offset,
-             "a block that follows record " + std::to_string(found.block.first_sequence - 1) +
-                 " stands where the log has reached record " + reached);
+      files_.damage(segment_name(number), offset,
+                    "a block that follows record " + std::to_string(found.block.first_sequence - 1) +
+                        " stands where the log has reached record " + reached);
       return;
     }
-    damage(segment_name(number), offset,
-           "the log stops making sense after record " + reached + ", and at byte " + std::to_string(found.offset) +
-               " says that it was durable up to record " + std::to_string(found.block.durable_through));
+    files_.damage(segment_name(number), offset,
+                  "the log stops making sense after record " + reached + ", and at byte " +
+                      std::to_string(found.offset) + " says that it was durable up to record " +
+                      std::to_string(found.block.durable_through));
   }
 
   void note_seal(const BlockSearch::Found& found, std::uint64_t number) {
@@ -349,9 +229,9 @@ class Scanner {
   }
 
   void pass_over_gap(std::uint64_t number, std::uint64_t from, std::uint64_t to) {
-    note(segment_name(number), from,
-         "a write that was cut off by a crash, up to byte " + std::to_string(to) +
-             "; it was never acknowledged, and the log goes on behind it without a gap");
+    files_.note(segment_name(number), from,
+                "a write that was cut off by a crash, up to byte " + std::to_string(to) +
+                    "; it was never acknowledged, and the log goes on behind it without a gap");
   }
 
   bool apply(const Block& block, const std::string& bytes, std::uint64_t offset, FileSummary& summary) {
@@ -370,8 +250,8 @@ class Scanner {
           ++sequence;
         });
     if (!whole) {
-      damage(name, offset, "a batch matches its checksum and holds what this program never writes",
-             "look for the program that wrote it and start that one; this one neither reads nor repairs it");
+      files_.damage(name, offset, "a batch matches its checksum and holds what this program never writes",
+                    "look for the program that wrote it and start that one; this one neither reads nor repairs it");
       return false;
     }
     if (summary.records == 0) summary.first_sequence = block.first_sequence;
@@ -422,28 +302,28 @@ class Scanner {
   /// has behind its last batch, whatever became of it.
   void pass_over(std::uint64_t number) {
     for (const auto& passed : garbage_) {
-      note(segment_name(passed.segment), passed.extent.begin,
-           "unreadable bytes behind the last batch; the log goes on without a gap in " + segment_name(number));
+      files_.note(segment_name(passed.segment), passed.extent.begin,
+                  "unreadable bytes behind the last batch; the log goes on without a gap in " + segment_name(number));
     }
     garbage_.clear();
     if (!sealed_ && number != scan_.checkpoint.first_segment) {
-      note(segment_name(scan_.end.segment), scan_.end.offset,
-           "the seal is missing; the log goes on without a gap in " + segment_name(number));
+      files_.note(segment_name(scan_.end.segment), scan_.end.offset,
+                  "the seal is missing; the log goes on without a gap in " + segment_name(number));
     }
     scan_.reserves.clear();
   }
 
   void judge_end() {
     if (scan_.next_sequence <= scan_.durable_through) {
-      damage(segment_name(scan_.end.segment), scan_.end.offset,
-             "the log ends after record " + std::to_string(scan_.next_sequence - 1) +
-                 ", and says that it was durable up to record " + std::to_string(scan_.durable_through));
+      files_.damage(segment_name(scan_.end.segment), scan_.end.offset,
+                    "the log ends after record " + std::to_string(scan_.next_sequence - 1) +
+                        ", and says that it was durable up to record " + std::to_string(scan_.durable_through));
       return;
     }
     if (garbage_.size() > 1) {
-      damage(segment_name(garbage_.back().segment), garbage_.back().extent.begin,
-             "unreadable bytes here and in " + segment_name(garbage_.front().segment) +
-                 "; a write that was cut off leaves only one such place");
+      files_.damage(segment_name(garbage_.back().segment), garbage_.back().extent.begin,
+                    "unreadable bytes here and in " + segment_name(garbage_.front().segment) +
+                        "; a write that was cut off leaves only one such place");
       return;
     }
     if (garbage_.empty()) return;
@@ -451,22 +331,19 @@ class Scanner {
     scan_.tail = Tail::torn;
     scan_.torn = Place{torn.segment, torn.end_of_blocks};
     scan_.torn_end = torn.extent.end;
-    scan_.findings.push_back(
-        {Finding::Grade::torn, segment_name(torn.segment), torn.end_of_blocks,
-         "the last write was cut off, up to byte " + std::to_string(torn.extent.end) +
-             "; it was never acknowledged, and the log is whole up to record " +
-             std::to_string(scan_.next_sequence - 1),
-         "starting the coordinator goes on behind it, and so does `" + ctl_command("wal repair", directory_) + "`"});
+    scan_.findings.push_back({Finding::Grade::torn, segment_name(torn.segment), torn.end_of_blocks,
+                              "the last write was cut off, up to byte " + std::to_string(torn.extent.end) +
+                                  "; it was never acknowledged, and the log is whole up to record " +
+                                  std::to_string(scan_.next_sequence - 1),
+                              "starting the coordinator goes on behind it, and so does `" +
+                                  ctl_command("wal repair", files_.directory()) + "`"});
   }
 
-  Disk& disk_;
-  const std::string directory_;
   const RecordVisitor& visit_;
   Scan scan_;
-  std::vector<std::uint64_t> numbers_;
-  Segment segment_;  ///< The one that is being read; its memory serves the next one as well.
-  bool has_checkpoint_ = false;
-  bool sealed_ = false;  ///< The segment that holds the end so far says that the log goes on in the next one.
+  LogFiles files_;
+  SegmentBytes segment_;  ///< The one that is being read; its memory serves the next one as well.
+  bool sealed_ = false;   ///< The segment that holds the end so far says that the log goes on in the next one.
   std::vector<Garbage> garbage_;
 };
 
@@ -481,24 +358,6 @@ const Finding& Scan::damage() const {
                                   [](const Finding& finding) { return finding.grade == Finding::Grade::damage; });
   ASSENT_CHECK(found != findings.end());
   return *found;
-}
-
-Status check_versions(Disk& disk, const std::string& directory) {
-  std::vector<std::string> names;
-  if (const Errno failed = disk.list(directory, names)) return unlistable(directory, failed);
-  for (const auto& name : names) {
-    const bool is_segment = parse_segment_name(name).has_value();
-    if (!is_segment && name != kCheckpointName) continue;
-    std::unique_ptr<File> file;
-    std::string bytes;
-    if (disk.open(path_in(directory, name), OpenMode::read, file) != 0) continue;
-    if (file->read_at(0, kSegmentHeaderBytes, bytes) != 0) continue;
-    StateBuilder ignored(0);
-    const Status judged =
-        is_segment ? as_status(decode_segment_header(bytes)) : as_status(decode_checkpoint(bytes, ignored));
-    if (!judged && judged.error().code == Errc::log_newer_format) return newer(directory, name, judged.error());
-  }
-  return Ok{};
 }
 
 Result<Scan> scan(Disk& disk, const std::string& directory, std::uint32_t kept_keys_max, const RecordVisitor& visit) {
