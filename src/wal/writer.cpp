@@ -1,7 +1,6 @@
 #include "wal/writer.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -10,7 +9,7 @@
 #include "base/log.hpp"
 #include "base/worker.hpp"
 #include "wal/codec.hpp"
-#include "wal/files.hpp"
+#include "wal/format.hpp"
 
 namespace assent::wal {
 namespace {
@@ -32,21 +31,12 @@ bool held_by_failpoints() {
 
 }  // namespace
 
-void WriterLog::Group::clear() {
-  bytes.clear();
-  records.clear();
-  waiters.clear();
-  forced = 0;
-}
-
 WriterLog::WriterLog(Setup setup, StateBuilder state, Ready ready, Owned owned)
     : setup_(std::move(setup)),
-      batch_bytes_max_(std::min(kBatchBytesMax, setup_.keeper.segment_bytes - kBlocksOffset - kSectorBytes)),
       owned_(std::move(owned)),
-      current_(std::move(ready.current)),
-      offset_(ready.offset),
-      next_sequence_(setup_.next_sequence),
-      durable_sequence_(next_sequence_ - 1),
+      pending_(std::min(kBatchBytesMax, setup_.keeper.segment_bytes - kBlocksOffset - kSectorBytes)),
+      end_(owned_, setup_.directory, {setup_.log_id, setup_.next_sequence, ready.offset, std::move(ready.current)}),
+      durable_sequence_(setup_.next_sequence - 1),
       keeper_(
           *owned_.directory,
           [this] {
@@ -97,7 +87,7 @@ void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
     const Lock lock(mutex_);
     std::optional<Error> refused = encoding ? refusal(encoded.size()) : encoding.error();
     if (!refused) {
-      add(encoded, std::move(record), std::move(waiter));
+      pending_.add(encoded, std::move(record), std::move(waiter));
     } else if (forced) {
       rejected_.push_back({std::move(waiter.forced), *std::move(refused)});
     }
@@ -109,29 +99,13 @@ void WriterLog::take_in(ports::LogRecord record, Waiter waiter) {
 std::optional<Error> WriterLog::refusal(std::size_t record_bytes) const {
   if (poisoned_) return poison_error(kFateNotWritten);
   if (closing_ || stop_) return Error{Errc::shutting_down, "the decision log is closed; the record was not written"};
-  if (pending_bytes_ + record_bytes > kPendingBytesMax) {
+  if (pending_.bytes() + record_bytes > kPendingBytesMax) {
     return Error{Errc::overloaded,
-                 "the decision log has " + std::to_string(pending_bytes_) +
+                 "the decision log has " + std::to_string(pending_.bytes()) +
                      " bytes waiting to be written, which is its bound; the record was not written, try again later",
                  true};
   }
   return std::nullopt;
-}
-
-void WriterLog::add(std::string_view encoded, ports::LogRecord record, Waiter waiter) {
-  if (pending_.empty() || pending_.back().bytes.size() + encoded.size() > batch_bytes_max_) {
-    pending_.push_back(std::exchange(spare_, {}));
-    pending_.back().bytes.resize(kBlockHeaderBytes);
-  }
-  Group& group = pending_.back();
-  group.bytes.append(encoded);
-  group.records.push_back(std::move(record));
-  if (waiter.forced) {
-    ++group.forced;
-    ++forced_pending_;
-  }
-  group.waiters.push_back(std::move(waiter));
-  pending_bytes_ += encoded.size();
 }
 
 ports::LogCondition WriterLog::condition() const {
@@ -182,15 +156,15 @@ void WriterLog::run() {
     Group group;
     if (!pending_.empty()) group = write_group(lock);
     deliver(lock, std::move(group), !setup_.executor);
-    if (!writing_ && mark_due_ && forced_pending_ == 0 && !poisoned_) write_mark(lock);
+    if (!writing_ && mark_due_ && pending_.forced() == 0 && !poisoned_) write_mark(lock);
     const bool idle = pending_.empty() && rejected_.empty();
     if (idle || full_) drained_.notify_all();
-    if (stop_ && (idle || (full_ && forced_pending_ == 0 && rejected_.empty()))) return;
+    if (stop_ && (idle || (full_ && pending_.forced() == 0 && rejected_.empty()))) return;
   }
 }
 
 bool WriterLog::has_work() const {
-  return (forced_pending_ > 0 && !task_waits_) || !rejected_.empty() || stop_ || (poisoned_ && !pending_.empty()) ||
+  return (pending_.forced() > 0 && !task_waits_) || !rejected_.empty() || stop_ || (poisoned_ && !pending_.empty()) ||
          (flushing_ > 0 && !full_ && !pending_.empty());
 }
 
@@ -222,8 +196,9 @@ WriterLog::Next WriterLog::find_next() {
 /// Whether what waits next can be written there, while nobody else writes. To wait for room, to sync on a slow disk, or
 /// to be held by a failpoint is for the writer's thread.
 bool WriterLog::suits_executor() const {
-  if (!setup_.executor || forced_pending_ == 0 || !rejected_.empty() || poisoned_ || stop_) return false;
-  return fits(pending_.front()) && base::SteadyClock::now() >= executor_avoided_until_ && !held_by_failpoints();
+  if (!setup_.executor || pending_.forced() == 0 || !rejected_.empty() || poisoned_ || stop_) return false;
+  return end_.fits(pending_.front().bytes.size()) && base::SteadyClock::now() >= executor_avoided_until_ &&
+         !held_by_failpoints();
 }
 
 void WriterLog::wake(Next next) {
@@ -256,18 +231,10 @@ void WriterLog::deliver_rejected(Lock& lock) {
   lock.lock();
 }
 
-WriterLog::Group WriterLog::take_group() {
-  Group group = std::move(pending_.front());
-  pending_.pop_front();
-  pending_bytes_ -= group.bytes.size() - kBlockHeaderBytes;
-  forced_pending_ -= group.forced;
-  return group;
-}
-
 /// Takes the first group that waits, and leaves the lock meanwhile. What it gives is durable: its waiters are still to
 /// be called back. When that failed they have been told, and it is empty.
-WriterLog::Group WriterLog::write_group(Lock& lock) {
-  Group group = take_group();
+Group WriterLog::write_group(Lock& lock) {
+  Group group = pending_.take();
   const bool usable = !poisoned_;
   lock.unlock();
   if (!usable || !make_durable(group)) {
@@ -286,14 +253,11 @@ bool WriterLog::make_durable(Group& group) {
   }
   const auto records = static_cast<std::uint32_t>(group.records.size());
   const auto began = base::SteadyClock::now();
-  if (!write_block(BlockKind::batch, records, group.bytes) || !sync()) return false;
-  // Here the decisions in the group are made: nothing after this line can change their outcome.
-  ASSENT_FAILPOINT(log_block_durable, "batch");
-  offset_ += group.bytes.size();
-  next_sequence_ += records;
-  durable_sequence_.store(next_sequence_ - 1, std::memory_order_release);
+  if (auto put = end_.put_batch(records, group.bytes); !put) return poison(put.error().what);
+  const auto durable_through = end_.next_sequence() - 1;
+  durable_sequence_.store(durable_through, std::memory_order_release);
   mark_due_ = true;
-  keeper_.take_over(group.records, next_sequence_ - 1);
+  keeper_.take_over(group.records, durable_through);
   const auto ended = base::SteadyClock::now();
   const Lock lock(mutex_);
   if (ended - began > std::chrono::milliseconds(setup_.quick_ms)) executor_avoided_until_ = ended + kAvoidedFor;
@@ -345,7 +309,7 @@ void WriterLog::tell(Lock& lock) {
     }
     group.clear();
     lock.lock();
-    spare_ = std::move(group);
+    pending_.keep_buffers(std::move(group));
   }
   --outstanding_;
   drained_.notify_all();
@@ -368,23 +332,14 @@ void WriterLog::fail(Group& group) {
   }
 }
 
-bool WriterLog::fits(const Group& group) const {
-  return offset_ + round_up_to_sector(group.bytes.size()) + kSectorBytes <= current_.bytes;
-}
-
-/// Leaves the offset where the group fits, in the next segment if need be. The last sector stays free for a seal.
+/// So that the group fits, in the next segment if need be.
 bool WriterLog::make_room(const Group& group) {
-  if (fits(group)) return true;
+  if (end_.fits(group.bytes.size())) return true;
   std::optional<SegmentFile> next = keeper_.next_segment();
   if (!next) return false;
-  // The seal is durable before the next segment has anything in it, so that a lost segment is missed.
-  std::string seal(kBlockHeaderBytes, '\0');
-  if (!write_block(BlockKind::seal, 0, seal) || !sync()) return false;
-  ASSENT_FAILPOINT(log_block_durable, "seal");
-  current_ = std::move(*next);
-  offset_ = kBlocksOffset;
-  keeper_.moved_to(current_.number, next_sequence_);
-  ASSENT_CHECK(fits(group));
+  if (auto moved = end_.move_on(*std::move(next)); !moved) return poison(moved.error().what);
+  keeper_.moved_to(end_.segment(), end_.next_sequence());
+  ASSENT_CHECK(end_.fits(group.bytes.size()));
   return true;
 }
 
@@ -394,22 +349,7 @@ void WriterLog::refuse_for_lack_of_room(Group& group) {
   {
     const Lock lock(mutex_);
     full_ = true;
-    std::deque<Group> groups = std::exchange(pending_, {});
-    groups.push_front(std::move(group));
-    pending_bytes_ = 0;
-    forced_pending_ = 0;
-    std::string encoded;
-    for (auto& one : groups) {
-      for (std::size_t i = 0; i < one.records.size(); ++i) {
-        if (one.waiters[i].forced) {
-          refused.push_back(std::move(one.waiters[i].forced));
-          continue;
-        }
-        encoded.clear();
-        ASSENT_CHECK(encode_record(one.records[i], encoded).ok());
-        add(encoded, std::move(one.records[i]), std::move(one.waiters[i]));
-      }
-    }
+    refused = pending_.put_back_unforced(std::move(group));
   }
   for (auto& done : refused) {
     done(Error{Errc::log_full,
@@ -420,46 +360,15 @@ void WriterLog::refuse_for_lack_of_room(Group& group) {
   }
 }
 
-bool WriterLog::write_block(BlockKind kind, std::uint32_t records, std::string& bytes) {
-  const Block block{kind, setup_.log_id, current_.number, next_sequence_, next_sequence_ - 1, records, 0};
-  finish_block(block, offset_, bytes);
-  // A process that was held up may wake in a log that is another's by now.
-  if (!still_ours()) return false;
-  const bool fails = ASSENT_FAILS_AT(log_block_unwritten, to_string(kind));
-  const Errno failed = fails ? EIO : current_.file->write_at(offset_, bytes);
-  return failed == 0 || fail_file("write", failed);
-}
-
-bool WriterLog::sync() {
-  const Errno failed = ASSENT_FAILS_AT(log_block_unsynced) ? EIO : current_.file->sync();
-  if (failed != 0) return fail_file("sync", failed);
-  return still_ours();
-}
-
-/// A deleted segment vanishes with the process, without the lock file a second owner gets in, and another directory is
-/// what the next start will read: none of them is a place for decisions.
-bool WriterLog::still_ours() {
-  FileInfo segment;
-  if (const Errno failed = current_.file->info(segment)) return fail_file("look at", failed);
-  if (segment.links == 0) return poison(segment_name(current_.number) + " was deleted while the log was in use");
-  const Status ours = check_ownership(owned_, setup_.directory);
-  return ours.ok() || poison(ours.error().what);
-}
-
 /// Leaves the lock meanwhile.
 void WriterLog::write_mark(Lock& lock) {
   writing_ = true;
   lock.unlock();
   mark_due_ = false;
-  std::string mark(kBlockHeaderBytes, '\0');
-  write_block(BlockKind::mark, 0, mark);
+  if (auto put = end_.put_mark(); !put) poison(put.error().what);
   lock.lock();
   writing_ = false;
   pass_on(lock);
-}
-
-bool WriterLog::fail_file(std::string_view doing, Errno number) {
-  return poison(io_error(doing, path_in(setup_.directory, segment_name(current_.number)), number).what);
 }
 
 /// Gives false, for callers to hand on.

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -17,8 +16,8 @@
 #include "base/clock.hpp"
 #include "ports/decision_log.hpp"
 #include "ports/executor.hpp"
-#include "wal/disk.hpp"
-#include "wal/format.hpp"
+#include "wal/block_writer.hpp"
+#include "wal/groups.hpp"
 #include "wal/keeper.hpp"
 #include "wal/lock.hpp"
 #include "wal/repair.hpp"
@@ -80,19 +79,6 @@ class WriterLog final : public ports::DecisionLog {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
-  /// At most one of the two is set.
-  struct Waiter {
-    ports::Done<Status> forced;
-    std::function<void()> on_durable;
-  };
-  /// What goes out as one batch.
-  struct Group {
-    std::string bytes;  ///< Room for the block's header, then the records.
-    std::vector<ports::LogRecord> records;
-    std::vector<Waiter> waiters;  ///< One for each record.
-    std::uint64_t forced = 0;
-    void clear();
-  };
   /// Who has to be told that there is something to write.
   enum class Next { nothing, writer, executor };
   struct Rejected {
@@ -101,7 +87,6 @@ class WriterLog final : public ports::DecisionLog {
   };
 
   void take_in(ports::LogRecord record, Waiter waiter);
-  void add(std::string_view encoded, ports::LogRecord record, Waiter waiter);
   std::optional<Error> refusal(std::size_t record_bytes) const;
 
   void run();
@@ -113,10 +98,8 @@ class WriterLog final : public ports::DecisionLog {
   void pass_on(Lock& lock);
   void work_on_executor();
   void deliver_rejected(Lock& lock);
-  Group take_group();
   Group write_group(Lock& lock);
   bool make_durable(Group& group);
-  bool fits(const Group& group) const;
   bool make_room(const Group& group);
   void refuse_for_lack_of_room(Group& group);
   void deliver(Lock& lock, Group group, bool here);
@@ -124,26 +107,19 @@ class WriterLog final : public ports::DecisionLog {
   void tell(Lock& lock);
   void fail(Group& group);
 
-  bool write_block(BlockKind kind, std::uint32_t records, std::string& bytes);
-  bool sync();
-  bool still_ours();
   void write_mark(Lock& lock);
-  bool fail_file(std::string_view doing, Errno number);
   bool poison(std::string reason);
   bool is_poisoned() const;
   Error poison_error(const char* fate) const;
 
   const Setup setup_;
-  const std::uint64_t batch_bytes_max_;
   const Owned owned_;
 
   mutable std::mutex mutex_;
   std::condition_variable to_writer_;
   std::condition_variable drained_;
-  std::deque<Group> pending_;
+  PendingGroups pending_;
   std::deque<Group> durable_;  ///< Still to be called back, in the log's order.
-  Group spare_;                ///< Keeps the buffers of the last group for the next one.
-  std::uint64_t pending_bytes_ = 0;
   std::vector<Rejected> rejected_;
   bool writer_waits_ = false;
   bool writer_overdue_ = false;    ///< And would go on as soon as nobody writes.
@@ -152,7 +128,6 @@ class WriterLog final : public ports::DecisionLog {
   bool writing_ = false;           ///< Whoever set it has a group in hand, and what is marked so below.
   std::uint32_t outstanding_ = 0;  ///< Tasks given to the executor, and groups that are being called back.
   base::SteadyTime executor_avoided_until_{};
-  std::uint64_t forced_pending_ = 0;
   bool full_ = false;  ///< The last group found no room; unforced records wait in memory.
   std::uint32_t flushing_ = 0;
   bool closing_ = false;
@@ -162,9 +137,7 @@ class WriterLog final : public ports::DecisionLog {
   ports::LogStats stats_;
 
   // Only touched by whoever has set writing_, or under the mutex while nobody has.
-  SegmentFile current_;
-  std::uint64_t offset_;
-  std::uint64_t next_sequence_;
+  BlockWriter end_;
   std::atomic<std::uint64_t> durable_sequence_;  ///< Read by anybody.
   bool mark_due_ = false;
 
