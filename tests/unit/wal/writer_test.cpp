@@ -23,6 +23,7 @@
 #include "base/event_loop.hpp"
 #include "sim_disk.hpp"
 #include "support.hpp"
+#include "wal/reader.hpp"
 
 namespace assent::wal::test {
 namespace {
@@ -612,6 +613,11 @@ TEST(Writer, ALogThatIsAnothersByNowIsNotWrittenToOnceMore) {
   std::filesystem::remove(dir.log() + "/LOCK");
   auto second = open_or_fail(options, disk);
   ASSERT_TRUE(force(*second.log, decision(2)));
+  // Its mark follows by itself.
+  ASSERT_TRUE(eventually([&] {
+    const auto seen = scan(posix_disk(), dir.log(), kAllKeys);
+    return seen && seen->durable_through == 2;
+  }));
   const auto before = contents(dir.log());
   const Status refused = force(*first.log, decision(3));
   ASSERT_FALSE(refused);
