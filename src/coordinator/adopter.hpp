@@ -26,8 +26,8 @@ class Adopter {
   Adopter& operator=(const Adopter&) = delete;
 
   void start();
-  /// Hazards of what it has taken up, and what of it is in doubt or one. They are kept by the rows they were seen in,
-  /// and are found there again by whoever looks next. Thread safe.
+  /// The hazards of the transactions that it has taken up, and those transactions that are in doubt or have a hazard.
+  /// Nothing of them is stored here: the next process that looks finds them in the participants' rows. Thread safe.
   std::vector<Hazard> hazards() const { return house_->hazards.all(); }
   std::vector<TransactionStatus> in_doubt() const;
   /// Stops the participants as well. Idempotent.

@@ -15,8 +15,9 @@
 
 namespace assent::coordinator {
 
-/// Asks participants, all at the same time, for whoever may wait. One that takes too long counts as unreachable, and is
-/// not asked again while it owes kOwedMax answers, so that nothing piles up at a server that hangs. Thread safe.
+/// Asks all participants at the same time, for a caller that may block. A participant that takes too long counts as
+/// unreachable. It is not asked again while it owes kOwedMax answers, so that nothing piles up at a server that hangs.
+/// Thread safe.
 class Asker {
  public:
   /// As long as a server's slowest honest answer takes, and more.

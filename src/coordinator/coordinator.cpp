@@ -33,7 +33,7 @@ Coordinator::Impl::Impl(Settings settings, ports::LogState recovered, ports::Dec
       house_(make_house(log, participants_, settings_.live_transactions_max, settings_.idempotency_keys_max)) {
   ASSENT_CHECK(protocol::valid_name(settings_.coordinator_id, protocol::kCoordinatorIdBytesMax));
   for (const auto& name : settings_.acceptors) ASSENT_CHECK(house_->places.contains(name));
-  // Whoever calls it is driven by a participant, and those end before this does.
+  // It is called only on participants' threads, and the participants are stopped before this object goes.
   house_->rerun = [this](Rerun again) { run(std::move(again)); };
   house_->log_rollbacks = settings_.log_rollbacks;
 }
@@ -109,8 +109,8 @@ Status Coordinator::Impl::force_epoch(bool log_lost) {
   return result.get();
 }
 
-// Of two processes that were told at the same time that the owner is dead, one gets all claims: at the participant with
-// the lowest name both meet first, and the one that comes second goes no further.
+// If two processes find the owner dead at the same time, one of them gets all claims: both begin at the participant
+// with the lowest name, and the second one to arrive there stops.
 Status Coordinator::Impl::enrol(const StartPlan& plan) {
   std::map<std::string, ports::Participant*> by_name;
   for (auto* participant : participants_) by_name[participant->name()] = participant;
@@ -190,7 +190,7 @@ std::optional<std::string> Coordinator::Impl::displaced() const {
 Status Coordinator::Impl::resume_decided() {
   house_->hazards.restore(recovered_);
   for (const auto& [gtrid, kept] : recovered_.live) {
-    // Its last hazard was acknowledged while nobody ran it.
+    // Its last hazard was acknowledged while no process was running it.
     auto over = kept.settled;
     over.insert(kept.acknowledged.begin(), kept.acknowledged.end());
     if (over.size() == kept.decision.participants.size()) {
@@ -263,7 +263,7 @@ void Coordinator::Impl::submit(Transaction transaction, SubmitDone done) {
   run({.transaction = std::move(transaction), .fingerprint = print, .deadline = {}, .done = std::move(done)});
 }
 
-// It was told to those only who would have it run again; from now on it stands.
+// So far it was reported only to clients that want the request to run again. From now on it stands.
 void Coordinator::Impl::keep_rollback(const std::string& key, std::uint64_t print, TransactionResult result,
                                       SubmitDone done) {
   auto record = rolled_back_key(key, print, result);
@@ -396,7 +396,7 @@ std::size_t Coordinator::Impl::stop() {
     return 0;
   }
   if (before == State::serving && house_->displaced) {
-    // All are told that their outcome is unknown, at the next tick.
+    // The next tick answers all clients with an unknown outcome.
     wait_answered(kCancelGrace);
   } else if (before == State::serving && !wait_answered(settings_.drain_timeout)) {
     spdlog::warn("{} transactions still run after {} ms: rolling back what is undecided", unanswered(),
@@ -412,7 +412,7 @@ std::size_t Coordinator::Impl::stop() {
   if (caretaker_.joinable()) caretaker_.join();
   if (resolving_) resolving_->interrupt();
   for (auto* participant : participants_) participant->stop();
-  // What operators and the resolver wait for was answered by that.
+  // Stopping the participants has answered all that operators' requests and the resolver wait for.
   if (resolving_) resolving_->stop();
   chores_.stop();
   const auto left = house_->registry.live();

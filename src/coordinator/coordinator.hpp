@@ -63,7 +63,8 @@ class Coordinator {
   Result<TransactionStatus> status_of_key(const std::string& idempotency_key) const;
   /// What is live, in doubt or a hazard; oldest first, at most `max`.
   std::vector<TransactionStatus> list(std::size_t max) const;
-  /// Those of them that nobody is at: left behind, and not settled yet, or waiting for an operator.
+  /// Those of them that no process is working on: they were left behind and are not settled yet, or wait for an
+  /// operator.
   std::vector<TransactionStatus> left_behind() const;
   std::vector<ParticipantInfo> participants() const;
   ServerInfo info() const;

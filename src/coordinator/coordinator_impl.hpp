@@ -23,7 +23,7 @@
 
 namespace assent::coordinator {
 
-/// What coordinator.hpp promises: taking and ending work in coordinator.cpp, what is told of it in
+/// What coordinator.hpp promises: taking and ending work in coordinator.cpp, answering queries in
 /// coordinator_queries.cpp, what operators ask for in coordinator_recovery.cpp.
 class Coordinator::Impl {
  public:

@@ -1,4 +1,4 @@
-// What is told of transactions, participants and the coordinator itself. Changes nothing.
+// Queries about transactions, participants and the coordinator itself. They change nothing.
 
 #include <algorithm>
 #include <map>
@@ -109,7 +109,8 @@ std::vector<ParticipantInfo> Coordinator::Impl::participants() const {
   return infos;
 }
 
-// Who asks only this must learn when no work can be done, or when another process owns what this one takes for its own.
+// Monitoring may look at nothing else. So it must show when no work can be done, and when another process owns what
+// this one takes for its own.
 std::string Coordinator::Impl::state_of_service() const {
   if (house_->displaced) return "displaced";
   if (state_ != State::serving) return "draining";

@@ -58,7 +58,7 @@ void Coordinator::Impl::acknowledge(Acknowledgement said, ports::Done<Status> do
 
 namespace {
 
-// Without what was decided then and has ended, whose rows have gone.
+// Without transactions whose decision was live when the look began and that have ended since, with their rows deleted.
 Seen look_beside(const Surveyor& surveyor, const Knowledge& knowledge, const Surveyor::Part& part) {
   auto seen = surveyor.look(surveyor.list(), part, &knowledge, false);
   std::erase_if(seen.transactions,
@@ -74,7 +74,7 @@ void Coordinator::Impl::survey(SurveyQuery query, ports::Done<Result<Survey>> do
     const auto seen = look_beside(resolver_->surveyor(), *knowledge_, {query.from, kSurveyTransactionsMax});
     auto told = resolver_->surveyor().survey(seen, query);
     told.next = seen.next;
-    // What lies behind is told by the next one.
+    // The next survey reports what comes after that.
     if (!told.next.empty()) std::erase_if(told.branches, [&](const auto& one) { return one.gtrid >= told.next; });
     done(std::move(told));
   });

@@ -9,9 +9,9 @@ namespace assent::coordinator {
 protocol::Members members_of(const ports::CommitDecision& decision);
 void set_members(ports::CommitDecision& decision, const protocol::Members& members);
 
-/// Whether the decision that a log brings back is the outcome. In three phases it is an intention, and the acceptors
-/// decide. In two it is the outcome, unless it is of an epoch below `given_up_below`, at which the log that was used
-/// last was called lost: whoever had that one may have been told that this log is lost, and have rolled branches back.
+/// Whether the decision that a log brings back is the outcome. In three phases it is only an intention: the acceptors
+/// decide. In two phases it is the outcome, unless its epoch is below `given_up_below`. In that case another log was in
+/// use after this one, and its owner may have been started with --log-lost and have rolled back branches of it.
 bool is_outcome(const ports::CommitDecision& decision, std::uint32_t given_up_below);
 
 }  // namespace assent::coordinator

@@ -13,9 +13,9 @@
 
 namespace assent::coordinator {
 
-/// The transactions that nobody is at and that are not settled, as they were last seen: what `list` shows of them, and
-/// a line in the program's log when one is first seen and one when it is over. Bounded: at most kShownMax are kept, and
-/// kLinesMax lines written for each part that is looked at, then one that counts the rest. Thread safe.
+/// The unsettled transactions that no process is working on, as they were last seen. `list` shows them, and the
+/// program's log gets a line when one is first seen and another when it is over. Bounded: at most kShownMax are kept,
+/// and kLinesMax lines written for each part that is looked at, then one that counts the rest. Thread safe.
 class Doubts {
  public:
   static constexpr std::size_t kShownMax = 10'000;

@@ -25,7 +25,7 @@ class HazardBook {
   void remove(const std::string& gtrid, std::uint16_t branch);
   void remove_all(const std::string& gtrid);
 
-  /// An operator has seen to it. Kept until forget(), since its rows may be met again.
+  /// An operator has acknowledged it. Kept until forget(), since its rows may be found again.
   void see_to(const std::string& gtrid, std::uint16_t branch);
   bool is_seen_to(const std::string& gtrid, std::uint16_t branch) const;
   /// The transactions of which see_to() was said.
@@ -49,7 +49,7 @@ class HazardBook {
   std::set<std::pair<std::string, std::uint16_t>> seen_to_;
 };
 
-/// What a log keeps of them, for whoever has only that.
+/// The open hazards that a log has, for programs that have only the log.
 std::vector<Hazard> open_hazards(const ports::LogState& log);
 
 }  // namespace assent::coordinator

@@ -50,10 +50,11 @@ struct House {
   HazardBook hazards{};
   std::map<std::string, Place> places;  ///< By the participant's name.
   std::map<std::string, Lease> leases{};
-  /// Another process has taken a claim: this one may settle nothing any more, and tells no outcome but unknown.
+  /// Another process has taken a claim. This one may settle nothing any more, and the only outcome that it may report
+  /// is unknown.
   std::atomic<bool> displaced{false};
-  /// Whether it acts by its claims. Whoever finishes in another's place has none: there the acceptors, the rows or an
-  /// operator have decided.
+  /// Whether it must hold claims to act. A process that finishes another coordinator's transactions holds none: what it
+  /// does was decided by the acceptors, the rows or an operator.
   bool acts_by_claims = true;
   /// Since the start, before anything is brought back. See is_outcome().
   std::uint32_t given_up_below = 0;
@@ -63,7 +64,7 @@ struct House {
   /// Of the participants, by branch. An error when one of them, or a majority of the acceptors, is not known.
   Result<std::vector<Place>> places_of(const protocol::Members& members) const;
 
-  // Notified at every answer, for whoever waits for the last one.
+  // Notified at every answer. stop() waits for the last one.
   std::mutex answered_mutex{};
   std::condition_variable answered_wake{};
 

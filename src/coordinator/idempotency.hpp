@@ -24,10 +24,10 @@ using SubmitDone = ports::Done<Result<TransactionResult>>;
 /// committed ones and as many rolled back ones are kept, oldest first out; running ones are bounded by the live
 /// transactions.
 ///
-/// After a restart they come back as the log kept them, in its order: the committed ones, and those rolled back ones
-/// that somebody is told of who wants the same outcome for ever (OnRolledBack::return_outcome): were such a key
-/// forgotten, its request could run after the application has put another one in its place. Where all who asked want it
-/// run again, the log has no record of it: running it again after a restart is what they want. Thread safe.
+/// After a restart they come back from the log, in its order: all committed keys, and the rolled back ones for which
+/// some client wants the same outcome for ever (OnRolledBack::return_outcome). If such a key were forgotten, its
+/// request could run after the application has sent another one in its place. Where every client wants the request to
+/// run again, the log has no record of the rollback, and running it again after a restart is right. Thread safe.
 class IdempotencyIndex {
  public:
   explicit IdempotencyIndex(std::size_t keys_max) : keys_max_(keys_max) {}
@@ -40,7 +40,7 @@ class IdempotencyIndex {
 
   struct Mine {};      ///< The key is new, or is to be run again: run the transaction, then finish() or abandon().
   struct Attached {};  ///< It is running: `done` will be called with its outcome.
-  /// It was rolled back, and the log does not have that yet: note_kept() once it does, and only then tell the result.
+  /// It was rolled back, and the log does not have that yet. Log it, call note_kept(), and only then answer the client.
   struct Unkept {
     TransactionResult result;
   };
@@ -49,7 +49,8 @@ class IdempotencyIndex {
   /// `done` is kept only when Attached. A TransactionResult is the first outcome, without the rows of its statements.
   Claim claim(const std::string& key, std::uint64_t fingerprint, OnRolledBack on_rolled_back, const SubmitDone& done);
 
-  /// False, and nothing is done: the log must have this rollback before anybody is told; finish_kept() then.
+  /// Answers the clients that wait for it. Returns false and does nothing if this rollback must be in the log first;
+  /// the caller then logs it and calls finish_kept().
   bool finish(const std::string& key, const TransactionResult& result);
   void finish_kept(const std::string& key, const TransactionResult& result);
   /// Whether its outcome was given as unknown, and the log must have the rollback before it is amended.
@@ -57,9 +58,9 @@ class IdempotencyIndex {
   void note_kept(const std::string& key, const std::string& gtrid);
   /// An outcome that was given as unknown has become known. Of no effect otherwise.
   void amend(const std::string& key, const std::string& gtrid, Outcome outcome);
-  /// A branch of it has come to the opposite of what was decided, for good: nobody is told an outcome any more.
+  /// A branch of it has ended contrary to the decision, and stays so. From now on its outcome is reported as unknown.
   void contradict(const std::string& key, const std::string& gtrid);
-  /// It was never run: the key is free again, or as it was before it was to be run again, and whoever attached gets the
+  /// It was never run: the key is free again, or as it was before it was to be run again. Attached clients get the
   /// error.
   void abandon(const std::string& key, const Error& error);
 

@@ -17,13 +17,14 @@ class Knowledge {
   virtual ~Knowledge() = default;
   virtual protocol::Known known(const std::string& gtrid) const = 0;
   virtual protocol::Era era(std::uint32_t epoch) const = 0;
-  /// Somebody is at it: whatever becomes of it, becomes of it by its own rules.
+  /// This process is working on it. Nobody else is to settle it.
   virtual bool is_alive(const std::string& gtrid) const = 0;
   /// Decided (in three phases: perhaps decided) and not ended.
   virtual std::vector<ports::LiveDecision> decisions() const = 0;
   /// Hazards that nobody has acknowledged.
   virtual std::vector<Hazard> hazards() const = 0;
-  /// Whether an operator has seen to the hazard of this branch, of a transaction that has not been cleared away since.
+  /// Whether an operator has acknowledged the hazard of this branch, and its transaction's rows have not been cleared
+  /// away since.
   virtual bool is_seen_to(const std::string& gtrid, std::uint16_t branch) const = 0;
   /// What is of an epoch below this one may have been left behind with nothing but its rows.
   virtual std::uint32_t rows_left_below_epoch() const = 0;
@@ -45,9 +46,9 @@ class LogKnowledge final : public Knowledge {
   const ports::LogState& log_;
 };
 
-/// That of a running one. To be asked after the branch was listed: a transaction is in the registry before its first
-/// branch starts and until its end, so one that is not in there afterwards has nobody at it. Every decision in the log
-/// is in the registry until it has ended.
+/// What a running coordinator knows. Ask it after the branch was listed: a transaction is in the registry from before
+/// its first branch starts until its end, so if it is not there afterwards, nobody is working on it. Every decision in
+/// the log is in the registry until its transaction has ended.
 class LiveKnowledge final : public Knowledge {
  public:
   LiveKnowledge(const House& house, std::uint32_t first_epoch, std::uint32_t epoch)

@@ -310,8 +310,8 @@ void LiveTransaction::post(protocol::Event event) {
 void LiveTransaction::drive() {
   std::unique_lock lock(mutex_);
   while (!events_.empty()) {
-    // A process that was stopped for so long that another one may have taken its claims decides nothing, does nothing
-    // and tells nothing before it knows.
+    // If this process was stopped for so long that another one may have taken its claims, it decides nothing, does
+    // nothing and reports nothing until it knows.
     if (!may_act()) {
       parked_ = true;
       set_wake_at_locked();
@@ -384,7 +384,7 @@ void LiveTransaction::tell_answered() {
 
 void LiveTransaction::note_cause(Cause cause) {
   const std::lock_guard lock(mutex_);
-  // The first reason is the reason: what follows are its consequences.
+  // The first cause is the one to report: later ones follow from it.
   if (!cause_) cause_ = std::move(cause);
 }
 

@@ -23,8 +23,9 @@ namespace assent::coordinator {
 /// command.
 ///
 /// One transaction, one queue: votes, deadlines, the log's answers, settlings and the caretaker's retries all pass
-/// through post(), and whoever finds nobody at it drives the rules on, on its own thread. So none can race another, and
-/// no thread of its own is needed. No lock is held while a participant, the log or the client is called. Thread safe.
+/// through post(). If no other thread is driving the rules, the thread that posts an event drives them. So events
+/// cannot race each other, and a transaction needs no thread of its own. No lock is held while a participant, the log
+/// or the client is called. Thread safe.
 class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
  public:
   /// A new one, or one that is `run` again. Its request has passed validation; `places` are its branches' participants,
@@ -56,7 +57,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void tick(base::SteadyTime now);
   /// The participant has come back: its unsettled branches are due at once.
   void participant_is_up(const ports::Participant* participant);
-  /// An operator has seen to the hazard of its branch `number`, from 1, and the log has it.
+  /// An operator has acknowledged the hazard of its branch `number`, counted from 1, and the log has it.
   void acknowledged(std::uint16_t number);
   /// The coordinator is stopping: an undecided transaction rolls back.
   void cancel();
@@ -123,7 +124,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   BranchState state_of(protocol::BranchIndex branch) const;
   TransactionResult result_locked() const;
   TransactionStatus status_locked() const;
-  /// Once, of one that its client was told of before it was settled, or that was brought back and stays.
+  /// Logs a line, once, about a transaction whose client was answered before it was settled, or that was recovered from
+  /// the log and stays unsettled.
   void say_in_doubt();
   void say_finished(const TransactionStatus& last) const;
   void say_rolled_back(const TransactionResult& result) const;

@@ -29,7 +29,7 @@ void LiveTransaction::look_whether_it_may_act(base::SteadyTime now) {
     waits_no_longer = now >= deadline_;
     if (acts) {
       parked_ = false;
-      // Who drives already looks for himself.
+      // If another thread is driving already, it looks for itself.
       acts = !std::exchange(driving_, true);
       set_wake_at_locked();
     }
@@ -38,13 +38,13 @@ void LiveTransaction::look_whether_it_may_act(base::SteadyTime now) {
   if (waits_no_longer) tell_unknown();
 }
 
-// What becomes of it may by now be another process's to say.
+// By now another process may be the one that settles it.
 void LiveTransaction::tell_unknown() {
   SubmitDone done;
   TransactionResult result;
   {
     const std::lock_guard lock(mutex_);
-    // Of one that was brought back nobody waits but by its key.
+    // A recovered transaction has no client of its own, but clients may be waiting by its key.
     const bool is_awaited_by_key = !rules_.answered && rules_.phase != protocol::Phase::ended && !answered();
     if (told_unknown_ || (!done_ && !is_awaited_by_key)) return;
     if (done_) {

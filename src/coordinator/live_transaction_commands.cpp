@@ -1,4 +1,4 @@
-// What the rules command, done.
+// Carries out the commands of the rules.
 
 #include <spdlog/spdlog.h>
 
@@ -139,8 +139,8 @@ void LiveTransaction::answer(SubmitDone done, const TransactionResult& result) {
   tell_answered();
 }
 
-// Whoever is told that it was rolled back may put another transaction in its place: it must not run after that, however
-// often the coordinator is started.
+// A client that learns of the rollback may send another transaction in its place. After that this one must never run,
+// however often the coordinator is started.
 void LiveTransaction::keep_rollback(SubmitDone done, TransactionResult result) {
   {
     const std::lock_guard lock(mutex_);
@@ -153,7 +153,7 @@ void LiveTransaction::keep_rollback(SubmitDone done, TransactionResult result) {
     if (status.ok()) {
       ASSENT_FAILPOINT(rolled_back_key_durable);
     } else {
-      // It is rolled back, and that cannot be promised for the next start.
+      // It is rolled back, but after the next start its key could run again.
       result.outcome = Outcome::unknown;
       result.cause.reset();
     }
@@ -201,7 +201,7 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
   house_->log.append(hazard, [] { ASSENT_FAILPOINT(hazard_logged); });
   // Only then: an acknowledgement must stand behind it in the log.
   house_->hazards.add(hazard, name);
-  // Its rows are kept by that from now on.
+  // From now on the open hazard keeps its rows from being deleted.
   if (!decided) contradicted_ = true;
 }
 
@@ -217,7 +217,7 @@ void LiveTransaction::run(const protocol::LogRolledBack&) {
   if (key_.empty() || !house_->keys.keeps_late_rollback(key_, gtrid_)) {
     return append_end(ports::TransactionRolledBack{gtrid_});
   }
-  // Until the log has it, the key stands for an outcome that is not known, as its client was answered.
+  // Its client was answered with unknown, and that stays the outcome under its key until the log has the rollback.
   house_->log.append_forced(rolled_back_key(key_, fingerprint_, result()),
                             [self = shared_from_this()](const Status& status) {
                               if (!status.ok()) return;

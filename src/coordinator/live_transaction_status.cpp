@@ -1,4 +1,4 @@
-// What is told of a transaction.
+// How a transaction is reported.
 
 #include <algorithm>
 
@@ -67,7 +67,8 @@ TransactionStatus LiveTransaction::status_locked() const {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const auto state = state_of(static_cast<protocol::BranchIndex>(i));
     const bool troubled = state == BranchState::in_doubt || state == BranchState::hazard;
-    // What was told to the client as committed is not so any more once a branch of it is found to be lost.
+    // A transaction that was reported as committed is unknown from the moment at which one of its branches is found
+    // lost.
     if (state == BranchState::hazard || state == BranchState::acknowledged) status.outcome = Outcome::unknown;
     status.branches.push_back({runs_[i].place.participant->name(), state, troubled ? runs_[i].detail : ""});
   }

@@ -1,4 +1,4 @@
-// What the coordinator's own output says of a transaction.
+// What the coordinator's own log output says about a transaction.
 
 #include <spdlog/spdlog.h>
 

@@ -164,7 +164,7 @@ std::optional<Proposer::Outcome> Proposer::outcome_locked() const {
   return Outcome::outbid;
 }
 
-// Those who refused may grant a higher ballot, and nobody else is left to.
+// A majority can only come from acceptors that have refused this ballot: they may grant a higher one.
 bool Proposer::is_stuck_locked() const {
   if (proposal_->refused == 0) return false;
   for (std::size_t i = 0; i < states_.size(); ++i) {

@@ -22,9 +22,9 @@ struct Acceptors {
 };
 
 /// Asks the acceptors of one transaction, by the rules of protocol/quorum.hpp, until they have decided. Never gives up:
-/// whoever cannot be reached, or is another server now, is asked again, and whoever is outbid takes a higher ballot
-/// after a random pause, so that rivals do not outbid each other for ever. Thread safe. No lock is held while a
-/// participant or `told` is called.
+/// an acceptor that cannot be reached, or that is another server now, is asked again. If it is outbid, it tries a
+/// higher ballot after a random pause, so that rivals do not outbid each other for ever. Thread safe. No lock is held
+/// while a participant or `told` is called.
 class Proposer : public std::enable_shared_from_this<Proposer> {
  public:
   enum class Outcome : std::uint8_t {
@@ -45,9 +45,9 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   void pre_commit();
   void terminate();
 
-  /// Called every so often: whoever did not answer is asked again.
+  /// Called every so often. Asks the acceptors again that did not answer.
   void tick(base::SteadyTime now);
-  /// Whoever did not answer is asked again at the next tick: an acceptor has come back.
+  /// An acceptor has come back: the next tick asks those again that did not answer.
   void hurry();
 
  private:

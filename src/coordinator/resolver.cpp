@@ -25,7 +25,7 @@ namespace {
 /// Transactions that are looked at together, and so many times in one round.
 constexpr std::size_t kPartMax = 256;
 constexpr std::size_t kPartsPerRound = 8;
-/// For one attempt at all that is settled together: sessions of those who held it may have to leave.
+/// For one attempt at all branches that are settled together: sessions that held them may have to end first.
 constexpr std::chrono::milliseconds kSettleMax{5'000};
 
 class NoLog final : public ports::DecisionLog {
@@ -39,7 +39,7 @@ class NoLog final : public ports::DecisionLog {
   ports::LogStats stats() const override { return {}; }
 };
 
-// Its acceptors decide, and whoever asks them settles it.
+// Its acceptors decide, and the process that asks them settles it.
 bool is_for_acceptors(const SeenTransaction& one) {
   return one.ruled.ground == Ground::acceptors && one.is_left();
 }
@@ -100,7 +100,8 @@ std::size_t Resolver::settle(const Seen& seen) {
     if (means_.only_three_phase && one.protocol == Protocol::two_phase) continue;
     const bool presumes = is_for_acceptors(one) && ASSENT_FAILS_AT(without_quorum_rule);
     const bool for_acceptors = is_for_acceptors(one) && !presumes;
-    // Durable before anything else is done about it. Whoever asks the acceptors finds its hazards by itself.
+    // Its hazards must be durable before anything else is done about it. Where the acceptors decide, the
+    // LiveTransaction that asks them finds its hazards by itself.
     if (!for_acceptors && !alarm(one)) continue;
     if (!is_ruled(one)) continue;
     if (for_acceptors) {
@@ -160,7 +161,7 @@ bool Resolver::alarm(const SeenTransaction& one) {
   return true;
 }
 
-// What an operator chose has come about at every branch: he has seen to what was a hazard until then.
+// Every branch has come to what an operator chose. With that choice, hazards found until then count as acknowledged.
 void Resolver::close_hazards(const std::string& gtrid, const ports::HeuristicChoice& choice) {
   for (const auto& hazard : house_->hazards.all()) {
     if (hazard.gtrid != gtrid) continue;
@@ -197,7 +198,8 @@ void Resolver::end_predecessors(const Seen& seen, const std::set<std::string>& n
   for (auto& one : ending) one.wait();
 }
 
-// A missing branch, before any other is rolled back for its sake: its prepare may be on its way.
+// Fences missing branches. If a transaction is rolled back because a branch is missing, that branch must be fenced
+// before the others are rolled back, since its prepare may be on its way.
 void Resolver::fence(const Seen& seen, std::vector<Plan>& plans) {
   std::vector<std::future<ports::SettleReport>> fences;
   for (const auto& plan : plans) {
@@ -317,7 +319,7 @@ void Resolver::note_past(const Seen& seen) {
     if (!house_->hazards.has_any(gtrid)) lower(turning_.lowest_left, gtrid);
   };
   for (const auto& [gtrid, one] : seen.transactions) {
-    // Those in the registry are looked after there, and what was planted is none of ours.
+    // The registry's transactions take care of themselves, and planted branches are not ours.
     if (!one.is_alive && one.ruled.ruling != Ruling::planted) note(gtrid);
   }
   for (const auto& gtrid : seen.not_known) {

@@ -22,10 +22,11 @@
 
 namespace assent::coordinator {
 
-/// Settles what nobody is at, by the ruling that is shown of it (surveyor.hpp, protocol/ruling.hpp): for a start, for
-/// the sweep that goes on ever after (a prepare that was running when its process died can finish after a look, and
-/// MariaDB was seen to bring acknowledged rollbacks back at its restart), for another coordinator that is taken for
-/// dead, and for the recovery tool. Several may do so at once: all come to the same outcomes.
+/// Settles transactions that no process is working on, by the same ruling that is shown of them (surveyor.hpp,
+/// protocol/ruling.hpp). Used at a start, by the sweep that follows it and never ends, for another coordinator that is
+/// taken for dead, and by the recovery tool. The sweep is needed because a prepare that was running when its process
+/// died can finish after a look, and MariaDB was seen to bring acknowledged rollbacks back at its restart. Several
+/// resolvers may run at once: they all come to the same outcomes.
 ///
 /// A hazard is durable in the log before anything is done about its transaction. What is in three phases is taken up as
 /// a LiveTransaction, which has its acceptors asked; in two phases its branches are settled here.

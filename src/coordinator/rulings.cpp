@@ -175,8 +175,8 @@ protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* know
   // An open hazard is younger than whatever was said of all transactions below a bound.
   const bool closed = one.closed && !one.has_hazard;
   if (evidence.known == Known::nothing && closed) evidence.known = Known::closed;
-  // Only a branch that was to commit is a hazard for being gone: one whose hazard was acknowledged had its decision,
-  // and has ended with it.
+  // A missing branch is a hazard only if it was to commit. So if its hazard was acknowledged, the transaction was
+  // decided for commit, and has ended.
   const bool ended = std::any_of(one.branches.begin(), one.branches.end(), [&](const auto& branch) {
     return is_missing(branch) && knowledge != nullptr && knowledge->is_seen_to(one.gtrid, branch.number);
   });

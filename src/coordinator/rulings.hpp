@@ -5,10 +5,10 @@
 
 namespace assent::coordinator {
 
-// From what was seen of a transaction to what it comes to, by the one rule of protocol/ruling.hpp. Pure.
+// Applies the rule of protocol/ruling.hpp to what was seen of a transaction. Pure.
 
-/// Null `knowledge`: the log is lost. With `others_are_lost`, what is of an epoch that this log has not seen is judged
-/// as with a lost one, and so is what is in three phases, which needs none.
+/// Null `knowledge`: the log is lost. With `others_are_lost`, a transaction of an epoch that this log has not seen is
+/// judged as if the log were lost; so is one in three phases, which needs no log.
 protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* knowledge, bool others_are_lost);
 
 /// Sets its ruling and why, and the verdicts of its branches and their reasons.

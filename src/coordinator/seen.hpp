@@ -45,7 +45,7 @@ struct SeenTransaction {
   bool all_read = false;  ///< Every participant that is configured.
   /// Members that were reached and have no say in it, and why: other servers now, or ones that have forgotten it.
   std::map<std::string, std::string> voiceless{};
-  bool is_alive = false;                          ///< Somebody is at it.
+  bool is_alive = false;                          ///< This process is working on it.
   bool has_hazard = false;                        ///< That nobody has acknowledged.
   std::vector<protocol::AcceptorSeen> acceptors;  ///< Those that were read.
 
@@ -57,7 +57,7 @@ struct SeenTransaction {
   std::vector<const SeenBranch*> to_settle() const;
   /// Whether a branch of it is prepared, as far as was seen.
   bool is_in_doubt() const;
-  /// Whether something is left to do, to find out, or to be seen to.
+  /// Whether something is left to do or to find out, or an operator has to look at it.
   bool is_left() const;
   /// Whether that is so at a participant that was looked at.
   bool is_left_here() const;

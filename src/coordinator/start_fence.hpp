@@ -13,8 +13,8 @@
 
 namespace assent::coordinator {
 
-// Whether a coordinator may start on its log, before anything is changed anywhere: every participant that can be
-// reached is looked at, all at once, and the rule of protocol/log_fence.hpp says what they come to.
+// Decides whether a coordinator may start on its log, before anything is changed anywhere. All participants that can be
+// reached are looked at, at the same time, and the rule of protocol/log_fence.hpp is applied to what they show.
 
 /// What a start goes on with.
 struct StartPlan {

@@ -114,7 +114,7 @@ void Surveyor::add_listed(Seen& seen, const std::string& participant, const port
                           .reason = {}});
 }
 
-// Those of its branches that nobody lists.
+// Adds the branches that no participant lists.
 void Surveyor::add_unlisted(SeenTransaction& one, const Seen& seen) const {
   auto& names = one.members.participants;
   if (names.empty() && !one.branches.empty()) {
@@ -152,7 +152,7 @@ void Surveyor::add_unlisted(SeenTransaction& one, const Seen& seen) const {
   std::sort(one.branches.begin(), one.branches.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
 }
 
-// Who takes part, and who of them has no voice any more.
+// Finds the members of a transaction, and those among them that have no say in it any more.
 void Surveyor::find_members(SeenTransaction& one, const RowsByPlace& rows) const {
   for (const auto& [name, at] : rows) {
     const auto found = at.find(one.gtrid);
@@ -347,8 +347,8 @@ Seen Surveyor::look(const Lists& lists, const Part& part, const Knowledge* knowl
   return seen;
 }
 
-// Transactions of which nobody may be left but rows: of those, whether listed or not, the outcome is to be proven
-// before the rows may go. Sets where this part ends, if not all are in it.
+// Adds transactions of which only rows may be left. Their outcome must be proven before the rows may be deleted,
+// whether a branch is listed or not. Sets where this part ends, if not all are in it.
 std::set<std::string> Surveyor::rows_left(Seen& seen, const Part& part, const Knowledge* knowledge) const {
   const auto& coordinator = participants_.front()->coordinator_id();
   const auto to = knowledge == nullptr

@@ -1,4 +1,4 @@
-// What is told of a survey, and whom the branches keep waiting.
+// How a survey is reported, and which sessions its branches block.
 
 #include <algorithm>
 #include <future>

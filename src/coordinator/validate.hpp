@@ -16,8 +16,8 @@ struct Placement {
   std::vector<std::string> acceptors;  ///< In three phases.
 };
 
-/// Everything that can be told to be wrong with a request before anything runs. Its protocol is named; fills in the
-/// default timeout.
+/// Checks a request as far as that is possible before anything runs. Its protocol must be set; fills in the default
+/// timeout.
 Result<Placement> validate(Transaction& transaction, const Settings& settings,
                            const std::map<std::string, Place>& participants);
 

@@ -8,7 +8,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// It has ended: its lock on the very directory that it wrote in is ours now.
+// The owner has ended: it held the lock on the directory that it wrote in, and this process holds that lock now.
 bool is_predecessor_here(const FenceLog& log, const FenceOwner& owner) noexcept {
   return owner.place != 0 && owner.place == log.place;
 }

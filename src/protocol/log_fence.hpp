@@ -16,13 +16,12 @@ namespace assent::protocol {
 //
 // Each start of a coordinator has a random instance. The log holds the instance of each start that wrote it; the owner
 // row at each participant holds the instance that was last there and, renewed every second, how far its log was durable
-// then. So a log can be asked whether it contains what the last owner wrote: whether that instance's own records in it
-// go as far. Neither epochs nor ids of logs tell that:
-// copies have the same ones.
+// then. So it can be checked whether a log contains what the last owner wrote: whether that instance's own records in
+// it go that far. Epochs and ids of logs do not show that, since copies have the same ones.
 //
 // A row is taken over only from a dead owner, by a statement that is conditional on the row still being what was judged
-// here. Dead is one whose log lay where ours lies, since it is ours that is locked there now; or one that gave no sign
-// of life for kOwnerSilence.
+// here. An owner is dead if its log lay in the directory that this process has locked now, or if it gave no sign of
+// life for kOwnerSilence.
 
 /// How often an owner gives a sign of life.
 inline constexpr std::chrono::milliseconds kOwnerRenewal{1'000};
@@ -110,16 +109,17 @@ bool contains(const FenceLog& log, const FenceOwner& owner) noexcept;
 /// What a participant's row says to this log. Pure. Never `watch` once it was watched for kOwnerSilence.
 FenceRuling rule(const FenceLog& log, const FenceSight& sight) noexcept;
 
-/// Whether a process may act on the decision of a transaction, and tell it: while it has renewed its claim at one at
-/// least of the participants that take part within kOwnerSilence, by the times since those renewals began. Whoever
-/// rolls the transaction back must have claimed all of them and read their rows, and that one cannot be claimed yet.
-/// Being cut off from a participant is no renewal there: who is cut off from all of them waits, and tells nothing.
+/// Whether a process may act on the decision of a transaction and report it: only if it has renewed its claim within
+/// kOwnerSilence at one or more of the participants that take part, counted from when the renewal was sent. A process
+/// that rolls the transaction back must have claimed all of these participants and read their rows, and it cannot have
+/// claimed that one yet. A participant that cannot be reached counts as not renewed, so a process that is cut off from
+/// all of them waits and reports nothing.
 bool may_act(std::span<const std::chrono::milliseconds> since_renewal) noexcept;
 
 /// How long it must be watched, in all, before it can be ruled on.
 std::chrono::milliseconds watch_for(const FenceOwner& owner) noexcept;
 
-/// What a refusal or the wait is told with: what was seen, at which participant, and what to do.
+/// The message for a refusal or a wait: what was seen, at which participant, and what to do.
 std::string sentence(FenceRuling ruling, const FenceLog& log, const FenceSight& sight, const std::string& coordinator,
                      const std::string& participant);
 

@@ -15,8 +15,8 @@ namespace assent::protocol {
 /// 64 bits of what a server says of itself (participant/schema.hpp). Neither 0, which is written for an unknown one,
 /// nor kNoServer.
 using ServerIdentity = std::uint64_t;
-/// The identity of a member that had not been seen when its transaction began: whichever server has its name later was
-/// not there, and has no voice.
+/// The identity of a member that had not been seen when its transaction began. A server that has its name later was not
+/// part of the transaction, and its rows do not count.
 inline constexpr ServerIdentity kNoServer = ~ServerIdentity{0};
 
 /// Who takes part in a transaction, by name, and which server each name led to when it began.

@@ -42,7 +42,7 @@ struct QuorumStepper {
     next.granted = 0;
   }
 
-  /// The decision of a transaction, whoever counts to it first.
+  /// This is where a transaction is decided, whichever proposer first counts a majority.
   void on(const AcceptedBy& event) {
     if (next.phase != Proposal::Phase::accepting) return;
     next.granted |= bit(event.acceptor);
@@ -67,8 +67,9 @@ struct QuorumStepper {
     if (is_open(next) && left < majority_of(next.acceptors)) next.phase = Proposal::Phase::outbid;
   }
 
-  /// One that has closed it may have had no part in it. But of a majority that accepted anything one is among any
-  /// majority that is asked; if that has it no more, it has closed it, and every branch was settled.
+  /// An acceptor that has closed the transaction may have had no part in it. But if a majority accepted something,
+  /// every majority that is asked has one of these acceptors in it. If that one no longer has the row, it has closed
+  /// the transaction, and every branch was settled.
   bool is_over() {
     const bool over = !next.chosen && next.closed != 0 && is_majority(next.closed | next.empty, next.acceptors);
     if (over) next.phase = Proposal::Phase::over;

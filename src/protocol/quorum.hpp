@@ -17,8 +17,8 @@ namespace assent::protocol {
 //     either:      refused by so many that no majority is left--> outbid
 //     terminate:   promising or outbid --one has closed it, and a majority has nothing accepted--> over
 //
-// Who is outbid decides nothing by that: it tries again with a higher ballot, or learns what another one decided. An
-// acceptor closes a transaction, and forgets it, once it is told by its coordinator that every branch is settled.
+// A proposer that is outbid has decided nothing: it tries again with a higher ballot, or learns what another one
+// decided. An acceptor closes a transaction, and forgets it, once its coordinator says that every branch is settled.
 
 /// Orders attempts to decide a transaction; no two proposers use the same. 0 is the coordinator's own, for the
 /// pre-commit, and needs no promise, since nobody is below it.
@@ -58,7 +58,8 @@ struct AcceptorRow {
 /// The same ballot again is granted again, since the first answer may have been lost.
 bool promise(AcceptorRow& row, Ballot ballot);
 
-/// Accepts, unless a higher ballot was promised: then false. This test is the fence against whoever was thought dead.
+/// Accepts, unless a higher ballot was promised: then false. This test is the fence against a proposer that was taken
+/// for dead and comes back.
 bool accept(AcceptorRow& row, Ballot ballot, Value value);
 
 /// One proposer's attempt at one ballot.

@@ -5,7 +5,7 @@
 
 namespace assent::protocol {
 
-/// Whose a branch is that XA RECOVER lists at a participant. Hands off everything that is not ours.
+/// The owner of a branch that XA RECOVER lists at a participant. A branch that is not ours is never touched.
 enum class Whose : std::uint8_t {
   foreign,            ///< Another formatID, or names that Assent does not make.
   other_coordinator,  ///< An Assent of another identity.
@@ -13,8 +13,8 @@ enum class Whose : std::uint8_t {
   here,               ///< Ours, of this participant.
 };
 
-/// Reads whose a listed XID is. Everything that is not exactly as Assent writes it is foreign. By its name: whether a
-/// row vouches for it is for ruling.hpp.
+/// Finds the owner of a listed XID by its name alone; ruling.hpp looks at whether a row vouches for it. Everything that
+/// is not exactly as Assent writes it is foreign.
 Whose whose_branch(std::int64_t format_id, std::string_view gtrid, std::string_view bqual, std::string_view coordinator,
                    std::string_view participant);
 

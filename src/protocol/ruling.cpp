@@ -26,7 +26,7 @@ constexpr auto kUnchosen = is(Chosen::nothing);
 // quorum. Every piece of evidence matches exactly one row; the order of the rows means nothing.
 // clang-format off
 constexpr RulingRule kRules[] = {
-    // Somebody is at it, or its decision is known.
+    // Its coordinator is working on it, or its decision is known.
     {kAny, is(Known::running), kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::running, Ground::alive}},
     {kAny, is(Known::rolling_back), kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
@@ -34,11 +34,11 @@ constexpr RulingRule kRules[] = {
     {kAny, is(Known::decided), kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::commit, Ground::decided}},
 
-    // Each branch of Assent's has a row from before its first statement. One without was made by somebody who knows
-    // what our names look like, and says nothing about us.
+    // Each of Assent's branches has a row from before its first statement. A branch without one was made by somebody who
+    // knows what our names look like, and is no evidence.
     {kAny, kLeft, kAny, kNo, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, {Ruling::planted, Ground::no_row}},
 
-    // Whoever is ahead of this log knows more than it does.
+    // A process of a later epoch than this log's knows more than this log does.
     {kAny, kLeft, is(Era::future), kYes, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::undecidable, Ground::other_log}},
 
@@ -96,8 +96,8 @@ constexpr RulingRule kRules[] = {
      {Ruling::roll_back, Ground::seen_to}},
     {kTwo, kNothing, kOwn, kYes, kPart, kNo, kNo, kYes, kAny, kAny, kUnchosen, kYes, kAny,
      {Ruling::roll_back, Ground::seen_to}},
-    // Presumed abort. Of an earlier epoch whoever cannot be read may hold a proof, and is waited for; one that keeps no
-    // proofs cannot. Of this process's own epoch nobody can: see ruling.hpp.
+    // Presumed abort. In an earlier epoch, a participant that cannot be read may hold a proof row, so it is waited for,
+    // unless it keeps none. In this process's own epoch none can hold one: see ruling.hpp.
     {kTwo, kNothing, is(Era::past), kYes, kNone, kAny, kAny, kAny, kAny, kNo, kUnchosen, kAny, kAny,
      {Ruling::roll_back, Ground::presumed}},
     {kTwo, kNothing, is(Era::past), kYes, kNone, kAny, kAny, kAny, kAny, kYes, kUnchosen, kAny, kAny,
@@ -105,8 +105,8 @@ constexpr RulingRule kRules[] = {
     {kTwo, kNothing, is(Era::current), kYes, kNone, kAny, kAny, kAny, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::roll_back, Ground::presumed}},
 
-    // Two phases, of a log before this one: nothing is presumed. Committed at one, and gone at another: whatever was
-    // decided then, it was not done everywhere.
+    // Two phases, of a log before this one: nothing is presumed. If one branch is committed and another is gone, then the
+    // decision, whatever it was, was not carried out everywhere.
     {kTwo, kNothing, is(Era::before_log), kYes, kWhole, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::commit, Ground::proven}},
     {kTwo, kNothing, is(Era::before_log), kYes, kPart, kNo, kYes, kAny, kAny, kAny, kAny, kAny, kAny,
@@ -118,9 +118,9 @@ constexpr RulingRule kRules[] = {
     {kTwo, kNothing, is(Era::before_log), kYes, kNone, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::undecidable, Ground::older_log}},
 
-    // Two phases without the log. A commit is decided only when every branch is prepared, and shows only in rows: so a
+    // Two phases without the log. A commit is decided only when every branch is prepared, and shows only in rows. So a
     // row means commit, a branch that is neither prepared nor proven means rollback, and otherwise nothing is known. A
-    // missing branch must be fenced before anything is rolled back for its sake: its prepare may be on its way.
+    // missing branch must be fenced before the others are rolled back because of it: its prepare may be on its way.
     {kTwo, kNothing, kLost, kYes, is_not(Proven::none), kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::commit, Ground::proven}},
     {kTwo, kNothing, kLost, kYes, kNone, kAny, kYes, kAny, kAny, kAny, kAny, kAny, kAny,
@@ -227,7 +227,8 @@ Verdict verdict_of(Ruling ruling, Sight sight) noexcept {
 
 Quorum quorum_of(std::size_t acceptors, std::span<const AcceptorSeen> read) {
   if (acceptors == 0 || acceptors > kAcceptorsMax) return Quorum::not_known;
-  // Those first that a ballot could be bound by: where a minority has accepted, whoever is asked in time decides.
+  // Acceptors that have accepted something come first: where only a minority has, the outcome depends on which
+  // acceptors answer in time.
   std::vector<AcceptorSeen> order(read.begin(), read.end());
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
     if (!a.accepted || !b.accepted) return a.accepted.has_value() && !b.accepted.has_value();

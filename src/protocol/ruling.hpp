@@ -11,16 +11,17 @@
 
 namespace assent::protocol {
 
-// What becomes of a transaction that nobody is at: one rule for a start, the sweep, adoption, and the recovery tool,
-// for what is shown and for what is done. Pure: everything that was seen goes in, a ruling comes out.
+// What to do about a transaction that no process is working on. A start, the sweep, adoption and the recovery tool all
+// use this one rule, both to show a transaction and to settle it. Pure: everything that was seen goes in, a ruling
+// comes out.
 //
-// In two phases with the log, what it has no decision for was rolled back (presumed abort: Mohan, Lindsay and Obermarck
-// 1986), with two limits. Of an epoch before this process's, a branch is rolled back only once the rows of all its
-// siblings were read: a proof row shows a commit that the log does not know, by hand or by a log that has it no more,
-// and whoever cannot be read may hold one. Of this process's own epoch nobody else can have decided anything, what it
-// decided stays in its registry until every branch is proven, and what it rolled back until every branch is gone: there
-// nothing is waited for. Without the log, only what the branches show counts. In three phases the acceptors decide,
-// whatever a log says (quorum.hpp).
+// In two phases with the log, a transaction without a decision in it was rolled back (presumed abort: Mohan, Lindsay
+// and Obermarck 1986), with one limit. A branch of an earlier epoch than this process's is rolled back only once the
+// rows of all its siblings were read: a proof row shows a commit that the log does not know, made by hand or decided in
+// a log that has lost the decision, and a participant that cannot be read may hold such a row. For this process's own
+// epoch nothing is waited for: nobody else can have decided anything in it, and a transaction stays in the registry
+// until every branch is proven (if it was decided) or gone (if it was rolled back). Without the log, only what the
+// branches show counts. In three phases the acceptors decide, whatever a log says (quorum.hpp).
 
 /// What the log, and the transactions that are alive in this process, know of it.
 enum class Known : std::uint8_t {
@@ -97,7 +98,7 @@ enum class Ruling : std::uint8_t {
 
 /// What speaks for a ruling.
 enum class Ground : std::uint8_t {
-  alive,         ///< Its coordinator is at it.
+  alive,         ///< Its coordinator is working on it.
   decided,       ///< The log says so.
   presumed,      ///< The log has no decision, and every member that has to be was read.
   proven,        ///< A branch has committed, so commit was decided.

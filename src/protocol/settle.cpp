@@ -43,7 +43,7 @@ constexpr SettleRule kRules[] = {
     {kRollback, kAny, kNotOwner, kNotListed, is(Proof::fenced), kAny, rolled_back},
     {kRollback, is(Prepared::known), kNotOwner, kNotListed, is(Proof::absent, Proof::not_read, Proof::not_kept), kAny,
      rolled_back},
-    // Its prepare could still finish, unless whoever ran it is gone.
+    // Its prepare could still finish, unless the session that ran it is gone.
     {kRollback, is(Prepared::not_known), kNotOwner, kNotListed, is(Proof::absent, Proof::not_read, Proof::not_kept),
      is(Owner::gone), rolled_back},
     {kRollback, is(Prepared::not_known), kNotOwner, kNotListed, is(Proof::absent, Proof::not_read, Proof::not_kept),

@@ -99,16 +99,16 @@ class Stepper {
   void on(const Settled& event) {
     auto& branch = at(event.branch);
     branch.settling = false;
-    if (is_settled(branch.state)) return;  // Its vote, told after the settling began, had already said so.
+    if (is_settled(branch.state)) return;  // Its vote came after the settling began, and had already said so.
     ASSENT_CHECK(txn().phase == Phase::committing || txn().phase == Phase::rolling_back ||
                  txn().phase == Phase::one_phase);
-    // What cannot be proven is never told as committed then, and somebody has to see to it.
+    // A branch that cannot be proven committed must not be reported as such: an operator has to look at it.
     const bool must_be_proven = txn().told_once_proven && event.finding == Finding::unproven;
     switch (must_be_proven ? Finding::hazard : event.finding) {
       case Finding::committed: branch.state = State::committed; break;
       case Finding::unproven: branch.state = State::unproven; break;
       case Finding::rolled_back:
-        // One that somebody has committed stays so until it is acknowledged: that its row is gone does not undo it.
+        // A branch that somebody has committed stays a hazard until it is acknowledged, even if its row is gone.
         if (branch.state != State::hazard) branch.state = State::rolled_back;
         break;
       case Finding::ambiguous:
@@ -149,7 +149,7 @@ class Stepper {
   void on(const OverElsewhere&) {
     ASSENT_CHECK(txn().phase == Phase::terminating);
     answer(Outcome::unknown, true);
-    // A log that has it keeps it: neither end is to be invented.
+    // If a log has it, the log keeps it: its outcome is not known here, so neither end may be written.
     txn().phase = Phase::ended;
     command(Forget{});
   }
@@ -262,7 +262,7 @@ class Stepper {
     end();
   }
 
-  /// A transaction that lost a branch is never told as committed.
+  /// A transaction that lost a branch is never reported as committed.
   void answer_when_only_hazards_are_left() {
     const bool waiting = std::any_of(txn().branches.begin(), txn().branches.end(),
                                      [](const auto& b) { return !is_settled(b.state) && b.state != State::hazard; });
@@ -282,7 +282,7 @@ class Stepper {
       return !is_settled(b.state) && b.state != State::hazard && b.settling;
     });
     if (is_contradicted()) {
-      // Committed by hand under a rollback: not one outcome any more.
+      // A branch was committed by hand although the decision was rollback: there is no single outcome any more.
       if (!untried) answer(Outcome::unknown, false);
     } else if (!untried) {
       answer(Outcome::rolled_back, all_settled());
@@ -298,7 +298,7 @@ class Stepper {
   void after_one_phase() {
     const auto state = at(0).state;
     if (is_settled(state)) return close_one_phase();
-    // Nobody knows, and the client has waited long enough: it is told so, and the look-up goes on.
+    // The outcome is not known, and the client has waited long enough. It is answered with that; the look-up goes on.
     if (txn().deadline_passed) answer(Outcome::unknown, false);
     command(RetryLater{0});
   }

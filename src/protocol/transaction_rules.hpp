@@ -51,7 +51,7 @@ struct BranchRules {
     unproven,
     rolled_back,
     hazard,
-    acknowledged,  ///< A hazard that an operator has seen to.
+    acknowledged,  ///< A hazard that an operator has acknowledged.
   };
   State state = State::running;
   bool known_prepared = false;
@@ -69,7 +69,7 @@ struct TransactionRules {
       false;  ///< A branch was in doubt or a hazard after the decision: settled branches are logged one by one.
   bool accepted = false;  ///< Three phases: a majority of acceptors has accepted commit.
   bool in_log = false;    ///< Three phases: the log has a record of it, which is to be closed at the end.
-  /// Nobody is told that it is committed before every branch is proven to be.
+  /// It is reported as committed only once every branch is proven to be.
   bool told_once_proven = false;
   bool operator==(const TransactionRules&) const = default;
 };
@@ -101,7 +101,7 @@ struct QuorumDecided {
 struct Outbid {};
 /// A majority of acceptors has closed it: somebody else has settled every branch, and the outcome is not known here.
 struct OverElsewhere {};
-/// An operator has seen to a hazard, and the log has it.
+/// An operator has acknowledged a hazard, and the log has it.
 struct Acknowledged {
   BranchIndex branch;
 };

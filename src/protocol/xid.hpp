@@ -25,7 +25,7 @@ inline constexpr std::uint16_t kBranchesMax = 64;
 ///     shop1.0000002a.00000000012f.9f86d081884c7d65.2
 ///     coordinator . epoch . sequence . random . protocol      (hexadecimal, lower case)
 ///
-/// The random part makes an XID unguessable (whoever knows it can settle the branch) and unique even when the log
+/// The random part makes an XID unguessable (anybody who knows it can settle the branch) and unique even when the log
 /// was restored from a copy.
 struct GtridParts {
   std::string coordinator;     ///< 1 to kCoordinatorIdBytesMax of [a-z0-9_-].
