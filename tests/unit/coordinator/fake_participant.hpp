@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "ports/participant.hpp"
 
 namespace assent::fakes {
@@ -54,7 +55,9 @@ class FakeParticipant final : public ports::Participant {
   Status available() const override { return Ok{}; }
   Status check(const Branch&) const override { return Ok{}; }
   void inspect(ports::Done<Result<ports::Inspection>> done) override { done(ports::Inspection{}); }
-  void enrol(ports::Claimant, std::optional<ports::Judged>, std::function<void()>) override {}
+  void enrol(ports::Claimant claimant, std::optional<ports::Judged>, std::function<void()>) override {
+    claimant.held(base::since_boot());
+  }
   void prepare(ports::BranchWork work, ports::Done<ports::Vote> done) override {
     ports::Vote vote;
     vote.kind = refuses ? ports::Vote::Kind::refused : ports::Vote::Kind::prepared;
