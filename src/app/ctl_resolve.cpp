@@ -41,10 +41,10 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
                              const CtlCall& call) {
   const auto recover = "assentctl recover --config " + shell_quoted(call.text("config"));
   const bool commits = value == Value::commit;
-  if (one.protocol == Protocol::three_phase) {
+  if (one.ruled.ground == Ground::contradicted) return std::nullopt;
+  if (one.protocol == Protocol::three_phase && one.ruled.ground != Ground::chosen) {
     return refused("it is in three phases: its acceptors decide, nobody else. Run: " + recover + " --log-lost --apply");
   }
-  if (one.ruled.ground == Ground::contradicted) return std::nullopt;
   // Of an earlier epoch, whoever cannot be read may show a commit: an operator who knows better says so.
   const bool awaits_others = !one.without_log && one.ruled.ground == Ground::not_all_seen;
   if (awaits_others && commits) {
@@ -133,6 +133,7 @@ Result<Survey> settle_with_log(const Config& config, const Databases& databases,
     auto seen = lost.look();
     std::erase_if(seen.transactions, [&](const auto& one) { return one.first != gtrid; });
     seen.others.clear();
+    seen.planted.clear();
     seen.hazards.clear();
     const bool is_left = std::any_of(seen.transactions.begin(), seen.transactions.end(),
                                      [](const auto& one) { return one.second.is_in_doubt(); });
@@ -222,6 +223,9 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   const auto only_this = [&](Seen all) {
     std::erase_if(all.transactions, [&](const auto& one) { return one.first != gtrid; });
     all.others.clear();
+    all.planted.clear();
+    // A running or next coordinator closes those of what has committed everywhere by choice.
+    if (value == Value::commit) all.hazards.clear();
     return all;
   };
   const RecoveryBounds bounds{std::chrono::milliseconds(call.number("timeout-ms")), [] { return false; },

@@ -72,8 +72,9 @@ Status Coordinator::Impl::start(const StartPlan& plan) {
     const auto purge_proofs = [&](const std::string& from, std::optional<Protocol> only) {
       return std::make_shared<Purger>(
           from,
-          [participant, only](std::string after, std::string to, ports::Done<Result<std::uint64_t>> done) {
-            participant->purge_proofs(std::move(after), std::move(to), only, std::move(done));
+          [this, participant, only](std::string after, std::string to, ports::Done<Result<std::uint64_t>> done) {
+            participant->purge_proofs({std::move(after), std::move(to), only, house_->hazards.gtrids()},
+                                      std::move(done));
           },
           house_->proof_rows_purged);
     };
@@ -366,8 +367,13 @@ void Coordinator::Impl::purge() {
     if (protocol::parse_gtrid(gtrid)->protocol == Protocol::three_phase) closing = std::min(closing, gtrid);
   }
   house_->registry.closed_below(closing);
-  for (const auto& purger : acceptor_purgers_) purger->purge_below(closing, {});
-  for (const auto& purger : old_proof_purgers_) purger->purge_below(std::min(closing, log_begins_), hazards);
+  // Of what the log before this one left in three phases, the acceptors say what has ended, and say it first.
+  auto closed = log_begins_;
+  for (const auto& purger : acceptor_purgers_) {
+    purger->purge_below(closing, {});
+    closed = std::min(closed, purger->purged_below());
+  }
+  for (const auto& purger : old_proof_purgers_) purger->purge_below(closed, hazards);
 }
 
 std::size_t Coordinator::Impl::unanswered() const {

@@ -103,7 +103,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
       rules_(rules_of(recovered, house_->given_up_below)),
       driving_(false),
       queued_(false),
-      to_terminate_(protocol_ == Protocol::three_phase),
+      waits_for_look_(protocol_ == Protocol::three_phase),
       // Clients may be waiting by its key.
       answered_(rules_.answered || key_.empty()) {
   for (const auto& place : places) {
@@ -113,7 +113,7 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
   for (const auto& [number_in_log, hazard] : recovered.hazards) {
     runs_[static_cast<std::size_t>(number_in_log - 1)].detail = hazard.reason;
   }
-  if (!to_terminate_) {
+  if (!waits_for_look_) {
     if (rules_.answered) outcome_ = Outcome::committed;
     deadline_told_ = rules_.answered;
     for (std::size_t i = 0; i < runs_.size(); ++i) runs_[i].retry_armed = !is_settled(rules_.branches[i].state);
@@ -262,6 +262,36 @@ void LiveTransaction::acknowledged(std::uint16_t number_in_log) {
   if (number_in_log <= runs_.size()) {
     post(protocol::Acknowledged{static_cast<protocol::BranchIndex>(number_in_log - 1)});
   }
+}
+
+bool LiveTransaction::waits_for_look() const {
+  const std::lock_guard lock(mutex_);
+  return waits_for_look_;
+}
+
+void LiveTransaction::go_on() {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(waits_for_look_, false)) return;
+  to_terminate_ = true;
+  set_wake_at_locked();
+}
+
+void LiveTransaction::committed_everywhere() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(waits_for_look_, false)) return;
+    decided_ = Outcome::committed;
+  }
+  post(protocol::QuorumDecided{protocol::Value::commit});
+}
+
+void LiveTransaction::contradicted(std::uint16_t number_in_log, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (!waits_for_look_ || number_in_log < 1 || number_in_log > runs_.size()) return;
+  auto& branch = rules_.branches[static_cast<std::size_t>(number_in_log - 1)];
+  if (branch.state != protocol::BranchRules::State::in_doubt) return;
+  branch.state = protocol::BranchRules::State::hazard;
+  runs_[static_cast<std::size_t>(number_in_log - 1)].detail = why;
 }
 
 void LiveTransaction::cancel() {

@@ -59,6 +59,13 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   void participant_is_up(const ports::Participant* participant);
   /// An operator has acknowledged the hazard of its branch `number`, counted from 1, and the log has it.
   void acknowledged(std::uint16_t number);
+  /// One in three phases that the log brought back waits until somebody has looked at its rows: where a branch has
+  /// committed and nothing was decided, the others must not be rolled back. Then one of these is called.
+  bool waits_for_look() const;
+  void go_on();                 ///< Its acceptors may be asked.
+  void committed_everywhere();  ///< All its branches have, or an operator chose so.
+  void contradicted(std::uint16_t number,
+                    const std::string& why);  ///< Branch `number`, from 1, is a hazard in the log.
   /// The coordinator is stopping: an undecided transaction rolls back.
   void cancel();
 
@@ -69,7 +76,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   TransactionStatus status() const;
   /// What this process knows of its outcome.
   protocol::Known known() const;
-  /// Its decision to commit, and what has come of it, while that is being carried out.
+  /// Its decision to commit, or in three phases the intention in the log, and what has come of it, while that is being
+  /// carried out, or waits for a look.
   std::optional<ports::LiveDecision> decision() const;
   TransactionResult result() const;
 
@@ -166,7 +174,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::optional<Outcome> outcome_;
   SubmitDone done_;
   std::shared_ptr<Admission::Ticket> ticket_;
-  std::optional<Outcome> decided_;      ///< For good, whatever its client was answered before.
+  std::optional<Outcome> decided_;  ///< For good, whatever its client was answered before.
+  bool waits_for_look_ = false;
   bool to_terminate_ = false;           ///< Brought back, and nobody has asked its acceptors yet.
   std::shared_ptr<Proposer> proposer_;  ///< While its acceptors are asked.
   bool keeping_rollback_ = false;       ///< The log is being given its key's rollback; then it is answered.

@@ -198,11 +198,15 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
   }
   const ports::HazardFound hazard{gtrid_, number(command.branch), reason, base::wall_clock_ms()};
   ASSENT_FAILPOINT(hazard_unlogged);
-  house_->log.append(hazard, [] { ASSENT_FAILPOINT(hazard_logged); });
+  house_->log.append_forced(hazard, [self = shared_from_this(), hazard, decided](const Status& status) {
+    ASSENT_FAILPOINT(hazard_logged);
+    // Where the disk is full, it goes with what the reserve is for. Until it is durable, its rows stay as they are.
+    if (!status.ok()) return self->house_->log.append(hazard, [] {});
+    // From now on the open hazard keeps its rows from being deleted, after a restart too.
+    if (!decided) self->contradicted_ = true;
+  });
   // Only then: an acknowledgement must stand behind it in the log.
   house_->hazards.add(hazard, name);
-  // From now on the open hazard keeps its rows from being deleted.
-  if (!decided) contradicted_ = true;
 }
 
 void LiveTransaction::run(const protocol::LogEnd&) {

@@ -89,6 +89,7 @@ protocol::Known LiveTransaction::known() const {
       return troubled ? protocol::Known::decided : protocol::Known::running;
     }
     case protocol::Phase::rolling_back: return protocol::Known::rolling_back;
+    case protocol::Phase::terminating: return protocol::Known::nothing;
     case protocol::Phase::ended:
       if (decided_ == Outcome::committed || outcome_ == Outcome::committed) return protocol::Known::decided;
       return outcome_ == Outcome::rolled_back ? protocol::Known::rolling_back : protocol::Known::running;
@@ -98,7 +99,7 @@ protocol::Known LiveTransaction::known() const {
 
 std::optional<ports::LiveDecision> LiveTransaction::decision() const {
   const std::lock_guard lock(mutex_);
-  if (rules_.phase != protocol::Phase::committing) return std::nullopt;
+  if (rules_.phase != protocol::Phase::committing && !waits_for_look_) return std::nullopt;
   const auto status = status_locked();
   ports::LiveDecision live;
   live.decision = {.gtrid = gtrid_,

@@ -25,6 +25,11 @@ void Purger::purge_below(const std::string& to, const std::vector<std::string>& 
   next();
 }
 
+std::string Purger::purged_below() const {
+  const std::lock_guard lock(mutex_);
+  return from_;
+}
+
 // The range up to the next one that is kept.
 void Purger::next() {
   std::string from, to;

@@ -26,6 +26,8 @@ class Purger : public std::enable_shared_from_this<Purger> {
   /// Starts to delete what is below `to`, unless a deletion is under way or nothing is left. The rows of `kept`, in
   /// order, stay until a later call names them no more.
   void purge_below(const std::string& to, const std::vector<std::string>& kept);
+  /// Below it nothing is left but what is kept.
+  std::string purged_below() const;
 
  private:
   void next();
@@ -33,7 +35,7 @@ class Purger : public std::enable_shared_from_this<Purger> {
 
   const Delete delete_;
   std::atomic<std::uint64_t>& purged_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   bool under_way_ = false;
   std::string from_;  ///< Below it nothing is left to delete.
   std::string to_;

@@ -96,6 +96,7 @@ std::size_t Resolver::settle(const Seen& seen) {
   std::vector<Plan> plans;
   std::set<std::string> involved;
   for (const auto& [gtrid, one] : seen.transactions) {
+    if (const auto live = house_->registry.find(gtrid); live && live->waits_for_look()) tell(*live, one);
     if (one.is_alive) continue;
     if (means_.only_three_phase && one.protocol == Protocol::two_phase) continue;
     const bool presumes = is_for_acceptors(one) && ASSENT_FAILS_AT(without_quorum_rule);
@@ -122,6 +123,7 @@ std::size_t Resolver::settle(const Seen& seen) {
   for (const auto& plan : plans) {
     for (const auto& branch : plan.one->branches) {
       if (!plan.begins || branch.sight != Sight::prepared || !is_reachable(seen, branch)) continue;
+      if (!branch.unfit.empty()) continue;
       all.push_back({branch, plan.commits ? Decided::commit : Decided::rollback, plan.one->why});
     }
   }
@@ -183,6 +185,27 @@ void Resolver::take_up(const SeenTransaction& one) {
     house_->registry.take_up(*made);
   } else {
     refused_[one.gtrid] = made.error().what;
+  }
+}
+
+// What its rows show of one that the log brought back in three phases. As long as they show nothing, since no majority
+// of its acceptors was reached, it waits.
+void Resolver::tell(LiveTransaction& live, const SeenTransaction& one) {
+  switch (one.ruled.ruling) {
+    case Ruling::running:
+    case Ruling::undecidable:
+    case Ruling::planted: return;
+    case Ruling::contradicted:
+      if (!alarm(one)) return;
+      for (const auto& branch : one.branches) {
+        if (branch.verdict == Verdict::hazard) live.contradicted(branch.number, branch.reason);
+      }
+      return;
+    case Ruling::commit:
+      if (one.ruled.ground != Ground::acceptors) return live.committed_everywhere();
+      return live.go_on();
+    case Ruling::roll_back:
+    case Ruling::over: return live.go_on();
   }
 }
 

@@ -92,6 +92,7 @@ class Resolver : public std::enable_shared_from_this<Resolver> {
   bool alarm(const SeenTransaction& one);
   void close_hazards(const std::string& gtrid, const ports::HeuristicChoice& choice);
   void take_up(const SeenTransaction& one);
+  void tell(LiveTransaction& live, const SeenTransaction& one);
   void end_predecessors(const Seen& seen, const std::set<std::string>& names);
   void fence(const Seen& seen, std::vector<Plan>& plans);
   void see_fences(std::vector<Plan>& plans) const;

@@ -101,10 +101,14 @@ std::string why_of(const SeenTransaction& one) {
     case Ground::acceptors: return acceptors_say(one);
     case Ground::closed:
       return "it had ended, as its coordinator has said; a branch that was rolled back has come back";
-    case Ground::contradicted:
-      return "the log has no decision for it, and its branch at " + named(one, is_proven) +
-             " has committed, as its proof row says: by hand, or by a log that this one does not have. The rest waits "
-             "for an operator: assentctl resolve commits it, hazards acknowledge has it rolled back";
+    case Ground::contradicted: {
+      const bool three_phase = one.protocol == Protocol::three_phase;
+      return std::string(three_phase ? "its acceptors know of no decision to commit it"
+                                     : "the log has no decision for it") +
+             ", and its branch at " + named(one, is_proven) + " has committed, as its proof row says: by hand, or " +
+             (three_phase ? "they have lost what they had accepted" : "by a log that this one does not have") +
+             ". The rest waits for an operator: assentctl resolve commits it, hazards acknowledge has it rolled back";
+    }
     case Ground::not_all_seen:
       return not_all_seen(one) + of_voiceless(one) + (chosen_why.empty() ? "" : "; " + chosen_why);
     case Ground::all_prepared:

@@ -38,6 +38,7 @@ struct SeenTransaction {
   std::string label;
   std::optional<std::chrono::milliseconds> age;
   std::vector<SeenBranch> branches;  ///< By number; those that are known.
+  std::vector<SeenBranch> strays;    ///< Listed where the configuration has another participant than their own.
   std::optional<ports::LiveDecision> decision;
   std::map<std::string, ports::HeuristicChoice> choices;  ///< By participant.
   bool vouched = false;   ///< A row of Assent's stands for it, or need not, where it is listed.
@@ -74,7 +75,8 @@ struct SeenOther {
 struct Seen {
   std::map<std::string, SeenTransaction> transactions;  ///< By gtrid; those of which something is left.
   std::vector<SeenOther> others;
-  std::vector<Hazard> hazards;  ///< Those that are known, whether they can still be seen or not.
+  std::vector<SeenOther> planted;  ///< Under a gtrid of this part, and none of its members' branches.
+  std::vector<Hazard> hazards;     ///< Those that are known, whether they can still be seen or not.
   std::map<std::pair<std::string, std::string>, ports::HeuristicChoice> choices;  ///< By gtrid and participant.
   std::map<std::string, std::string> unreachable;  ///< Participants that could not be looked at, and why.
   /// Those of which nothing is left since an operator's choice was carried out everywhere: it closes their hazards.

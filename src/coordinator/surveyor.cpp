@@ -87,7 +87,8 @@ Surveyor::Lists Surveyor::list() const {
   return lists;
 }
 
-void Surveyor::add_listed(Seen& seen, const std::string& participant, const ports::ListedXid& listed) const {
+void Surveyor::add_listed(Seen& seen, const Lists& lists, const std::string& participant,
+                          const ports::ListedXid& listed) const {
   const auto& coordinator = participants_.front()->coordinator_id();
   const auto whose = protocol::whose_branch(listed.format_id, listed.gtrid, listed.bqual, coordinator, participant);
   if (whose == protocol::Whose::foreign || whose == protocol::Whose::other_coordinator) {
@@ -96,22 +97,76 @@ void Surveyor::add_listed(Seen& seen, const std::string& participant, const port
     return;
   }
   const auto parts = protocol::parse_bqual(listed.bqual);
-  const bool configured = by_name_.contains(parts->participant);
-  const auto* unfit = configured ? "" : "the configuration does not name its participant: add that to settle it";
-  // Of another database of the same server, which lists it itself; unless nobody knows that one any more.
-  if (whose == protocol::Whose::elsewhere && configured) return;
+  std::string unfit;
+  if (!by_name_.contains(parts->participant)) {
+    unfit = "the configuration does not name its participant: add that to settle it";
+  } else if (whose == protocol::Whose::elsewhere) {
+    // Of another database of the same server, which lists it itself.
+    if (lists_too(lists, participant, parts->participant, listed)) return;
+    unfit = "it is listed at '" + participant +
+            "', where the configuration has another participant than its own: two " +
+            "addresses may have been exchanged";
+  }
   auto& one = seen.transactions[listed.gtrid];
-  const auto known = std::any_of(one.branches.begin(), one.branches.end(),
-                                 [&](const auto& branch) { return branch.number == parts->branch; });
-  if (known) return;
-  one.branches.push_back({.participant = parts->participant,
-                          .number = parts->branch,
-                          .xid = protocol::Xid{listed.gtrid, listed.bqual},
-                          .sight = Sight::prepared,
-                          .unfit = unfit,
-                          .listed_at = participant,
-                          .verdict = {},
-                          .reason = {}});
+  auto& among = whose == protocol::Whose::elsewhere ? one.strays : one.branches;
+  among.push_back({.participant = parts->participant,
+                   .number = parts->branch,
+                   .xid = protocol::Xid{listed.gtrid, listed.bqual},
+                   .sight = Sight::prepared,
+                   .unfit = unfit,
+                   .listed_at = participant,
+                   .verdict = {},
+                   .reason = {}});
+}
+
+// Whether what is listed at `here` is listed at `there` as well, or would be: they are one server.
+bool Surveyor::lists_too(const Lists& lists, const std::string& here, const std::string& there,
+                         const ports::ListedXid& listed) const {
+  const auto is_it = [&](const ports::ListedXid& one) {
+    return one.gtrid == listed.gtrid && one.bqual == listed.bqual;
+  };
+  const auto at = lists.listed.find(there);
+  if (at != lists.listed.end() && std::any_of(at->second.begin(), at->second.end(), is_it)) return true;
+  const auto identity = by_name_.at(here)->identity();
+  return identity && identity == by_name_.at(there)->identity();
+}
+
+// Of all that is listed under its gtrid, keeps what its members' rows name: anybody who may use XA can make another
+// one. One that is listed elsewhere than at its participant must have its row there, and none where it belongs.
+void Surveyor::keep_members(SeenTransaction& one, const RowsByPlace& rows, Seen& seen) const {
+  const auto& names = one.members.participants;
+  const auto is_member = [&](const SeenBranch& branch) {
+    if (names.empty()) return true;
+    if (branch.number < 1 || branch.number > names.size()) return false;
+    const auto& name = names[branch.number - 1U];
+    return branch.xid->bqual == protocol::format_bqual({branch.number, static_cast<std::uint16_t>(names.size()), name});
+  };
+  const auto has_row = [&](const std::string& at, std::uint16_t number, bool or_keeps_none) {
+    const auto read = rows.find(at);
+    if (read == rows.end()) return or_keeps_none;
+    const auto found = read->second.find(one.gtrid);
+    if (found == read->second.end()) return or_keeps_none;
+    const auto& proofs = found->second.proofs;
+    const auto is_it = [&](const auto& proof) { return proof.branch == number && !proof.fence; };
+    return std::any_of(proofs.begin(), proofs.end(), is_it) || (or_keeps_none && !found->second.vouches);
+  };
+  std::vector<SeenBranch> kept;
+  const auto take = [&](SeenBranch& branch, bool is_its) {
+    const bool known = std::any_of(kept.begin(), kept.end(), [&](const auto& k) { return k.number == branch.number; });
+    if (is_its && !known) return kept.push_back(std::move(branch));
+    const bool same =
+        known && std::any_of(kept.begin(), kept.end(), [&](const auto& k) { return k.xid == branch.xid; });
+    // Two names of one server list the same one.
+    if (same) return;
+    seen.planted.push_back({branch.listed_at, {protocol::kFormatId, one.gtrid, branch.xid->bqual}, Verdict::foreign});
+  };
+  for (auto& branch : one.branches) take(branch, is_member(branch));
+  for (auto& branch : one.strays) {
+    take(branch, is_member(branch) && has_row(branch.listed_at, branch.number, true) &&
+                     !has_row(branch.participant, branch.number, false));
+  }
+  one.branches = std::move(kept);
+  one.strays.clear();
 }
 
 // Adds the branches that no participant lists.
@@ -190,7 +245,7 @@ void Surveyor::add_rows(SeenTransaction& one, const RowsByPlace& rows) const {
   for (auto& branch : one.branches) {
     branch.server = one.members.identity_of(branch.participant);
     const auto known = by_name_.find(branch.participant);
-    if (branch.sight == Sight::prepared && known != by_name_.end() &&
+    if (branch.sight == Sight::prepared && branch.listed_at == branch.participant && known != by_name_.end() &&
         !protocol::is_same_server(branch.server, known->second->identity())) {
       branch.unfit = one.voiceless[branch.participant] + ", and lists a branch with its XID";
     }
@@ -265,6 +320,7 @@ Seen Surveyor::look(const Knowledge* knowledge, bool others_are_lost) const {
     all.carried_out.merge(seen.carried_out);
     all.not_known.merge(seen.not_known);
     all.others = std::move(seen.others);
+    all.planted.insert(all.planted.end(), seen.planted.begin(), seen.planted.end());
     all.hazards = std::move(seen.hazards);
     all.choices = std::move(seen.choices);
     all.unreachable.merge(seen.unreachable);
@@ -278,7 +334,7 @@ Seen Surveyor::look(const Lists& lists, const Part& part, const Knowledge* knowl
   seen.unreachable = lists.unreachable;
   seen.choices = lists.choices;
   for (const auto& [name, xids] : lists.listed) {
-    for (const auto& listed : xids) add_listed(seen, name, listed);
+    for (const auto& listed : xids) add_listed(seen, lists, name, listed);
   }
   if (knowledge != nullptr) {
     seen.hazards = knowledge->hazards();
@@ -324,6 +380,7 @@ Seen Surveyor::look(const Lists& lists, const Part& part, const Knowledge* knowl
       const bool closed = one.protocol == Protocol::three_phase && here.closed;
       one.closed |= closed || here.ended;
     }
+    keep_members(one, rows, seen);
     add_unlisted(one, seen);
     add_rows(one, rows);
     one.is_alive = knowledge != nullptr && knowledge->is_alive(gtrid);

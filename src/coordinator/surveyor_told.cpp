@@ -74,7 +74,9 @@ Survey Surveyor::survey(const Seen& seen, const SurveyQuery& query) const {
                                .label = {},
                                .blocks = {}});
   }
-  for (const auto& other : seen.others) {
+  auto others = seen.others;
+  others.insert(others.end(), seen.planted.begin(), seen.planted.end());
+  for (const auto& other : others) {
     const bool assents = other.verdict == Verdict::other_coordinator;
     auto gtrid = printable_or_hex(other.xid.gtrid);
     if (!wanted(gtrid, other.participant, std::nullopt)) continue;

@@ -5,6 +5,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/random.hpp"
 #include "participant/connector_session.hpp"
 #include "participant/doctor.hpp"
 #include "participant/owner.hpp"
@@ -214,7 +215,8 @@ bool Control::still_ours() {
   next_renewal_ = now + protocol::kOwnerRenewal;
   const auto owner = claimant();
   const auto asked_at = base::since_boot();
-  const auto renewed = renew_claim(*session_, config_, owner.durable_sequence());
+  const auto sequence = owner.durable_sequence();
+  const auto renewed = renew_claim(*session_, config_, sequence);
   // Why it cannot be renewed, as with a server that has become read only, enrolling again finds out.
   const auto* renewal = std::get_if<Renewal>(&renewed);
   if (renewal == nullptr) {
@@ -222,7 +224,11 @@ bool Control::still_ours() {
     if (!error.lost) spdlog::warn("participant {}: the claim cannot be renewed: {}", config_.name, describe(error));
     return false;
   }
-  if (*renewal == Renewal::held) return owner.held(asked_at), true;
+  if (*renewal == Renewal::held) {
+    last_sequence_ = sequence;
+    owner.held(asked_at);
+    return true;
+  }
   spdlog::warn("participant {}: {}", config_.name,
                *renewal == Renewal::gone ? "the owner row is gone" : "the owner row names another process");
   return false;
@@ -285,6 +291,7 @@ Control::Progress Control::bring_up(std::string& reason) {
   if (!std::get<bool>(claimed))
     return reason = "the owner row is just being written by another process", Progress::down;
   claimed_ = true;
+  last_sequence_ = sequence;
   enrolment.claimant.held(asked_at);
   next_renewal_ = base::SteadyClock::now() + protocol::kOwnerRenewal;
   if (owner && !protocol::contains(enrolment.claimant.log, *owner)) {
@@ -316,12 +323,31 @@ Control::Progress Control::rule_on_owner(const Enrolment& enrolment, std::option
                                  ": it has displaced this one, which may settle nothing any more");
     return Progress::refused;
   }
+  if (claimed_ && owner && is_older_state(*owner)) {
+    reason =
+        "it is in an older state than this process has left it in (restored from a copy, or failed over to a "
+        "replica that lacked the end?): what was committed there since is gone. Compare the databases, look in XA "
+        "RECOVER whether branches are in doubt, then restart assentd";
+    claim_refused_ = true;
+    enrolment.claimant.refused("participant '" + config_.name + "': " + reason);
+    return Progress::refused;
+  }
   reason = protocol::sentence(ruling, log, sight, config_.coordinator_id, config_.name);
   if (ruling == FenceRuling::start) return Progress::up;
   if (ruling == FenceRuling::watch) return Progress::down;
   claim_refused_ = true;
   enrolment.claimant.refused(reason);
   return Progress::refused;
+}
+
+// Whether the owner row has gone back behind what this process has written into it: another instance of the same log
+// was here before this one. A server whose durability is weak loses such a row in a crash, and that was accepted.
+bool Control::is_older_state(const ports::OwnerRow& owner) const {
+  const auto accepted = [&](const char* probe) {
+    return std::find(config_.accept.begin(), config_.accept.end(), probe) != config_.accept.end();
+  };
+  if (accepted("innodb_flush_log_at_trx_commit") || accepted("sync_binlog")) return false;
+  return owner.instance != base::process_instance() || owner.sequence.value_or(0) < last_sequence_;
 }
 
 Control::Progress Control::bring_schema_up(std::string& reason) {

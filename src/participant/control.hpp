@@ -63,6 +63,7 @@ class Control {
   ports::Claimant claimant() const;
   Progress bring_up(std::string& reason);
   Progress rule_on_owner(const Enrolment& enrolment, std::optional<ports::OwnerRow>& owner, std::string& reason);
+  bool is_older_state(const ports::OwnerRow& owner) const;
   Progress bring_schema_up(std::string& reason);
   Progress send_predecessors_away(std::string& reason);
   void look_for_predecessors();
@@ -90,8 +91,9 @@ class Control {
   base::SteadyTime next_renewal_{};
   base::SteadyTime next_look_for_predecessors_{};
   protocol::FenceWatch watch_;
-  bool claim_refused_ = false;  ///< Why it is not up is that another has it.
-  bool claimed_ = false;        ///< This process has been the owner here.
+  bool claim_refused_ = false;       ///< Why it is not up is that another has it.
+  bool claimed_ = false;             ///< This process has been the owner here.
+  std::uint64_t last_sequence_ = 0;  ///< That it has written into its owner row.
   std::chrono::milliseconds pause_{0};
   std::mt19937 random_;
 };

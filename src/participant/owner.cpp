@@ -142,8 +142,9 @@ std::variant<bool, SqlError> claim(Session& session, const Config& config, const
 std::variant<Renewal, SqlError> renew_claim(Session& session, const Config& config, std::uint64_t durable_sequence) {
   const auto table = config.schema + ".coordinator";
   const auto own = std::to_string(base::process_instance());
-  auto renewed = session.run("UPDATE " + table + " SET seen_at=NOW(3),sequence=" + std::to_string(durable_sequence) +
-                                 here(config) + " AND instance=" + own + ";SELECT ROW_COUNT()",
+  auto renewed = session.run("UPDATE " + table + " SET seen_at=NOW(3),sequence=GREATEST(COALESCE(sequence,0)," +
+                                 std::to_string(durable_sequence) + ")" + here(config) + " AND instance=" + own +
+                                 ";SELECT ROW_COUNT()",
                              2);
   if (renewed.error) return std::move(*renewed.error);
   if (int_of(rows_of(renewed).rows.at(0).at(0)) == 1) return Renewal::held;

@@ -112,12 +112,10 @@ class SqlParticipant final : public ports::Participant {
     });
   }
 
-  void purge_proofs(std::string from, std::string to, std::optional<Protocol> only,
-                    ports::Done<Result<std::uint64_t>> done) override {
-    control_.post([this, from = std::move(from), to = std::move(to), only, done = std::move(done)](
-                      Session* session, const std::string& why) {
+  void purge_proofs(PurgedRange range, ports::Done<Result<std::uint64_t>> done) override {
+    control_.post([this, range = std::move(range), done = std::move(done)](Session* session, const std::string& why) {
       if (!session) return done(unavailable(why));
-      auto purged = purge_range(*session, config_, from, to, only);
+      auto purged = purge_range(*session, config_, range);
       if (const auto* error = std::get_if<SqlError>(&purged)) return done(unavailable(config_, *error));
       done(std::get<std::uint64_t>(purged));
     });

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "ports/participant.hpp"
 #include "protocol/xid.hpp"
 
 namespace assent::participant {
@@ -15,8 +15,26 @@ namespace {
 constexpr std::size_t kRowsPerDelete = 500;
 static_assert(ports::Participant::kPurgedRowsMax % kRowsPerDelete == 0);
 
-// For each epoch in `rows`, which are in order, how far its transactions have ended. Gives the number of statements.
-std::size_t add_ends(std::string& packet, const Config& config, const std::vector<std::vector<Value>>& rows) {
+/// Open hazards of one epoch that are told apart from what has ended.
+constexpr std::size_t kKeptMax = 100'000;
+
+// Those of an epoch, with commas between them.
+std::optional<std::string> kept_of(std::uint32_t epoch, const std::vector<std::string>& kept) {
+  std::string list;
+  std::size_t count = 0;
+  for (const auto& gtrid : kept) {
+    const auto parts = protocol::parse_gtrid(gtrid);
+    if (!parts || parts->epoch != epoch) continue;
+    if (++count > kKeptMax) return std::nullopt;
+    list += (list.empty() ? "" : ",") + gtrid;
+  }
+  return list;
+}
+
+// For each epoch in `rows`, which are in order, how far its transactions have ended. Gives the number of statements;
+// nothing when too many have not.
+std::optional<std::size_t> add_ends(std::string& packet, const Config& config,
+                                    const std::vector<std::vector<Value>>& rows, const std::vector<std::string>& kept) {
   std::map<std::uint32_t, std::string> last;
   for (const auto& row : rows) {
     if (const auto parts = protocol::parse_gtrid(text_of(row[0]))) last[parts->epoch] = text_of(row[0]);
@@ -24,9 +42,11 @@ std::size_t add_ends(std::string& packet, const Config& config, const std::vecto
   for (const auto& [epoch, gtrid] : last) {
     // Everything that is not above it.
     const auto below = "'" + gtrid + "~'";
-    packet += "INSERT INTO " + config.schema + ".purged(coordinator,epoch,below)VALUES('" + config.coordinator_id +
-              "'," + std::to_string(epoch) + "," + below + ")ON DUPLICATE KEY UPDATE below=GREATEST(below," + below +
-              ");";
+    const auto list = kept_of(epoch, kept);
+    if (!list) return std::nullopt;
+    packet += "INSERT INTO " + config.schema + ".purged(coordinator,epoch,below,kept)VALUES('" + config.coordinator_id +
+              "'," + std::to_string(epoch) + "," + below + ",'" + *list +
+              "')ON DUPLICATE KEY UPDATE below=GREATEST(below," + below + "),kept='" + *list + "';";
   }
   return last.size();
 }
@@ -39,13 +59,14 @@ std::pair<std::string, std::string> own_range(const Config& config, const std::s
   return {std::max(from, prefix), std::min(to, prefix_end)};
 }
 
-std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config& config, const std::string& from,
-                                                  const std::string& to, std::optional<Protocol> only) {
+std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config& config,
+                                                  const ports::Participant::PurgedRange& range) {
+  const auto& only = range.only;
   // A gtrid's last letter is its protocol.
   const std::string of_it = !only                            ? ""
                             : *only == Protocol::three_phase ? " AND gtrid LIKE '%.3'"
                                                              : " AND gtrid LIKE '%.2'";
-  const auto [low, high] = own_range(config, from, to);
+  const auto [low, high] = own_range(config, range.from, range.to);
   std::uint64_t purged = 0;
   for (auto after = low; after < high && purged < ports::Participant::kPurgedRowsMax;) {
     const auto found = session.run(
@@ -56,12 +77,13 @@ std::variant<std::uint64_t, SqlError> purge_range(Session& session, const Config
     if (rows.empty()) break;
     // One by one: a list of keys makes both servers look through the whole table, and wait for its running branches.
     std::string packet = "START TRANSACTION;";
-    const auto said = add_ends(packet, config, rows);
+    const auto said = only ? 0 : add_ends(packet, config, rows, range.kept);
+    if (!said) return SqlError{0, "HY000", "too many hazards are open: acknowledge them"};
     for (const auto& row : rows) {
       packet += "DELETE FROM " + config.schema + ".proof WHERE gtrid=" + quoted(session, text_of(row[0])) +
                 " AND branch=" + text_of(row[1]) + ";";
     }
-    const auto deleted = session.run(packet + "COMMIT", said + rows.size() + 2);
+    const auto deleted = session.run(packet + "COMMIT", *said + rows.size() + 2);
     if (deleted.error) {
       // Whoever uses this session next must not stand in a transaction. What cannot be undone ends with it.
       if (!deleted.error->lost && session.run("ROLLBACK").error) session.shut_down();

@@ -49,7 +49,7 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
           "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;SELECT gtrid,branch,kind,participants,label" + age +
           from("proof") + "SELECT gtrid,branch,kind" + from("proof") + "SELECT closed_below,proofs_kept FROM " +
           config.schema + ".pulse WHERE coordinator='" + config.coordinator_id + "';SELECT since,epoch FROM " +
-          config.schema + ".coordinator WHERE id='" + config.coordinator_id + "';SELECT epoch,below FROM " +
+          config.schema + ".coordinator WHERE id='" + config.coordinator_id + "';SELECT epoch,below,kept FROM " +
           config.schema + ".purged WHERE coordinator='" + config.coordinator_id + "'",
       8);
   if (result.error) return result.error;
@@ -92,8 +92,14 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
   const bool was_here = !rows(5).empty();
   const auto closed_below = was_here ? text_of(rows(5).front()[0]) : std::string();
   const bool kept = was_here && text_of(rows(5).front()[1]) == "1";
-  std::map<std::uint32_t, std::string> purged;
-  for (const auto& row : rows(7)) purged[static_cast<std::uint32_t>(int_of(row[0]))] = text_of(row[1]);
+  struct Ended {
+    std::string below;
+    std::string but_for;  ///< With a comma before and behind each.
+  };
+  std::map<std::uint32_t, Ended> purged;
+  for (const auto& row : rows(7)) {
+    purged[static_cast<std::uint32_t>(int_of(row[0]))] = {text_of(row[1]), "," + text_of(row[2]) + ","};
+  }
   for (const auto& gtrid : gtrids) {
     auto& one = found[gtrid];
     const auto epoch = protocol::parse_gtrid(gtrid)->epoch;
@@ -103,7 +109,8 @@ Failure add_rows(Session& session, const Config& config, std::span<const std::st
     one.proofs_kept = one.remembers && kept;
     one.vouches = kept;
     const auto ended = purged.find(epoch);
-    one.ended = ended != purged.end() && gtrid < ended->second;
+    one.ended = ended != purged.end() && gtrid < ended->second.below &&
+                ended->second.but_for.find("," + gtrid + ",") == std::string::npos;
   }
   return std::nullopt;
 }

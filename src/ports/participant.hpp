@@ -234,13 +234,19 @@ class Participant {
   /// Rows that one purge_proofs() deletes at most.
   static constexpr std::uint64_t kPurgedRowsMax = 10'000;
 
-  /// Deletes this coordinator's proof rows with `from` <= gtrid < `to`, the lowest kPurgedRowsMax of them. Gives how
-  /// many were deleted: when fewer than that, none is left in the range. Says first, durably, that what it deletes has
-  /// ended, and so has all of the same epoch below it, but for open hazards: rows that other participants still have
-  /// are then no sign of a commit that nobody decided.
-  /// Of one protocol only, where one is named.
-  virtual void purge_proofs(std::string from, std::string to, std::optional<Protocol> only,
-                            Done<Result<std::uint64_t>> done) = 0;
+  /// Proof rows of this coordinator: those with `from` <= gtrid < `to`.
+  struct PurgedRange {
+    std::string from;
+    std::string to;
+    /// Of this one only. Then nothing is said of what has ended.
+    std::optional<Protocol> only{};
+    std::vector<std::string> kept{};  ///< Not ended: those with an open hazard. None of them is in the range.
+  };
+  /// Deletes the lowest kPurgedRowsMax rows of the range. Gives how many were deleted: when fewer than that, none is
+  /// left in it. Says durably, with the deletion, that what it deletes has ended, and so has all of the same epoch
+  /// below it but for what is kept: rows that other participants still have are then no sign of a commit that nobody
+  /// decided.
+  virtual void purge_proofs(PurgedRange range, Done<Result<std::uint64_t>> done) = 0;
 
   /// Asks the acceptor that is kept here. What it grants is durable. An error, retryable, means that nobody knows
   /// whether it was asked, or that it may not vote: it is another server now, or has forgotten what it may have

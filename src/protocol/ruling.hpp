@@ -21,7 +21,8 @@ namespace assent::protocol {
 // a log that has lost the decision, and a participant that cannot be read may hold such a row. For this process's own
 // epoch nothing is waited for: nobody else can have decided anything in it, and a transaction stays in the registry
 // until every branch is proven (if it was decided) or gone (if it was rolled back). Without the log, only what the
-// branches show counts. In three phases the acceptors decide, whatever a log says (quorum.hpp).
+// branches show counts. In three phases the acceptors decide, whatever a log says (quorum.hpp), but nothing is rolled
+// back against a proof row that shows a commit of which they know nothing.
 
 /// What the log, and the transactions that are alive in this process, know of it.
 enum class Known : std::uint8_t {
@@ -107,7 +108,7 @@ enum class Ground : std::uint8_t {
   seen_to,       ///< Operators have acknowledged the hazards of the branches that have committed.
   acceptors,     ///< A majority of them.
   closed,        ///< Its coordinator, or a majority of its acceptors, has closed it.
-  contradicted,  ///< A proof row shows a commit that the log does not know.
+  contradicted,  ///< A proof row shows a commit that the log, or the acceptors, do not know.
   not_all_seen,  ///< Not every branch could be judged.
   all_prepared,  ///< Nothing of these: only the lost log knew.
   no_majority,   ///< Of the acceptors.

@@ -75,6 +75,7 @@ class FaultsAcceptorsTest : public WideSeamsTest {
     EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
     expect_moved(true);
   }
+  void expect_nothing_rolled_back_against_a_proof(bool with_log);
 };
 ASSENT_FOR_EVERY_PAIR(FaultsAcceptorsTest);
 
@@ -206,6 +207,45 @@ TEST_P(FaultsAcceptorsTest, WhatIsClosedAndNotYetDeletedIsSettledByTheTool) {
   EXPECT_EQ(ours(), 0U);
   EXPECT_EQ(balance(east(), 1), kOpening);
   EXPECT_EQ(audited("roll_back", "done", "east"), 1U);
+}
+
+// The only copy of the decision that is left is the proof row of the branch that has committed.
+void FaultsAcceptorsTest::expect_nothing_rolled_back_against_a_proof(bool with_log) {
+  const auto gtrid = die_at("quorum_decided=crash", Protocol::three_phase);
+  settle_by_hand(east(), gtrid, "COMMIT");
+  for (const auto* server : {&east(), &west()}) dba(*server).run("DELETE FROM assent.acceptor");
+  if (with_log) {
+    start();
+  } else {
+    lose_log();
+    be_silent();
+    start_without_log();
+  }
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+  wait_purged();
+  EXPECT_TRUE(is_listed(west(), gtrid)) << daemon_.output();
+  EXPECT_EQ(rows_in(east(), "proof", gtrid), 1);
+  EXPECT_EQ(live({"list"}).code, kCtlInDoubt);
+  EXPECT_EQ(live({"recover"}).code, kCtlInDoubt);
+  daemon_.kill_9();
+  EXPECT_EQ(offline({"recover", "--apply", "--timeout-ms", "2000"}).code, kCtlInDoubt);
+  EXPECT_TRUE(is_listed(west(), gtrid));
+  be_silent();
+  const auto chosen = offline({"resolve", gtrid, "--commit", "--reason", "it was delivered"});
+  EXPECT_EQ(chosen.code, kCtlClean) << chosen.output;
+  EXPECT_EQ(ours(), 0U);
+  start();
+  EXPECT_TRUE(eventually([&] { return live({"list"}).code == kCtlClean; })) << live({"list"}).output;
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlClean; })) << live({"hazards"}).output;
+  expect_moved(true);
+}
+
+TEST_P(FaultsAcceptorsTest, NothingIsRolledBackAgainstAProofWhereTheirRowsWereDeleted) {
+  expect_nothing_rolled_back_against_a_proof(true);
+}
+
+TEST_P(FaultsAcceptorsTest, WithoutTheLogNothingIsRolledBackAgainstAProofEither) {
+  expect_nothing_rolled_back_against_a_proof(false);
 }
 
 }  // namespace

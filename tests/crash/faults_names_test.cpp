@@ -11,6 +11,7 @@ namespace assent::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -47,6 +48,31 @@ class FaultsNamesTest : public WideSeamsTest {
     return other_->config_path();
   }
 
+  void exchange() {
+    rename("west", "neither");
+    rename("east", "west");
+    rename("neither", "east");
+  }
+  /// What two participants hold whose addresses are exchanged from the start on.
+  void expect_told_while_exchanged(const std::string& gtrid) {
+    exchange();
+    start();
+    expect_told(gtrid);
+    const auto shown = live({"recover"});
+    EXPECT_EQ(shown.code, kCtlInDoubt);
+    EXPECT_THAT(shown.output, AllOf(HasSubstr(gtrid), HasSubstr("may have been exchanged"))) << shown.output;
+    EXPECT_EQ(live({"hazards"}).code, kCtlClean) << live({"hazards"}).output;
+    EXPECT_TRUE(is_listed(east(), gtrid));
+    EXPECT_TRUE(is_listed(west(), gtrid));
+    EXPECT_EQ(daemon_.terminate(), 0);
+    EXPECT_EQ(offline({"recover", "--apply", "--timeout-ms", "2000"}).code, kCtlInDoubt);
+    EXPECT_TRUE(is_listed(east(), gtrid));
+    exchange();
+    start();
+    expect_settled_in_the_end();
+    EXPECT_EQ(live({"hazards"}).code, kCtlClean) << live({"hazards"}).output;
+  }
+
   void add_billing() {
     Sql(spare()).run("CREATE DATABASE IF NOT EXISTS " + database_);
     daemon_.options().participants.push_back(entry("billing", spare()));
@@ -81,6 +107,16 @@ TEST_P(FaultsNamesTest, WhatAParticipantThatIsConfiguredNoMoreHoldsIsToldUntilIt
   daemon_.options().participants = whole;
   start();
   expect_settled_in_the_end();
+  expect_moved(false);
+}
+
+TEST_P(FaultsNamesTest, WhatTwoExchangedParticipantsHoldIsToldUntilTheyAreRightAgain) {
+  expect_told_while_exchanged(die_at("decision_unforced=crash"));
+  expect_moved(false);
+}
+
+TEST_P(FaultsNamesTest, WhatTwoExchangedParticipantsHoldInThreePhasesIsToldAsWell) {
+  expect_told_while_exchanged(die_at("pre_commit_unsent=crash", Protocol::three_phase));
   expect_moved(false);
 }
 

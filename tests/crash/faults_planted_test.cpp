@@ -42,8 +42,44 @@ class FaultsPlantedTest : public SeamsTest {
     EXPECT_THAT(told.output, HasSubstr("foreign"));
     EXPECT_THAT(told.output, Not(HasSubstr("UNDECIDABLE")));
   }
+  static std::string branch_of(const std::string& gtrid, const std::string& bqual) {
+    return "'" + gtrid + "','" + bqual + "'," + std::to_string(protocol::kFormatId);
+  }
+  bool is_prepared(const Server& server, const std::string& gtrid, const std::string& bqual) {
+    const auto rows = dba(server).rows("XA RECOVER");
+    return std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row[3] == gtrid + bqual; });
+  }
+  /// The east was committed by hand before any decision; then `bqual` is planted in the west, where branch 2 is.
+  void expect_nothing_hidden_by(const std::string& bqual);
 };
 ASSENT_FOR_EVERY_PAIR(FaultsPlantedTest);
+
+void FaultsPlantedTest::expect_nothing_hidden_by(const std::string& bqual) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(east(), gtrid, "COMMIT");
+  plant_xids(west(), {branch_of(gtrid, bqual)});
+  const auto looked = offline({"recover"});
+  EXPECT_EQ(looked.code, kCtlInDoubt) << looked.output;
+  EXPECT_THAT(looked.output, HasSubstr("HAZARD"));
+  start();
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+  wait_sweeps(5);
+  EXPECT_TRUE(is_prepared(west(), gtrid, "02.02.west")) << "nobody has said yet which way it goes\n"
+                                                        << daemon_.output();
+  EXPECT_EQ(live({"hazards", "acknowledge", gtrid, "1", "--reason", "paid back, ticket 4711"}).code, kCtlClean);
+  EXPECT_TRUE(eventually([&] { return !is_prepared(west(), gtrid, "02.02.west"); })) << daemon_.output();
+  EXPECT_EQ(balance(west(), 2), kOpening);
+  EXPECT_TRUE(is_prepared(west(), gtrid, bqual)) << "it is not this coordinator's to settle";
+  EXPECT_EQ(dba(west()).error_of("XA ROLLBACK " + branch_of(gtrid, bqual)), 0U);
+}
+
+TEST_P(FaultsPlantedTest, OneThatTakesABranchsNumberHidesNoProof) {
+  expect_nothing_hidden_by("01.02.west");
+}
+
+TEST_P(FaultsPlantedTest, OneThatTakesABranchsNameAtAnotherServerHidesNoProof) {
+  expect_nothing_hidden_by("01.02.east");
+}
 
 TEST_P(FaultsPlantedTest, BeforeItsFirstStartItRefusesNothing) {
   const auto gtrid = forged(7, 1);

@@ -235,6 +235,34 @@ TEST_P(ParticipantEnrolTest, OneWhoseRowIsGoneClaimsItAgain) {
   EXPECT_EQ(participant->displaced(), "");
 }
 
+TEST_P(ParticipantEnrolTest, OneThatIsInAnOlderStateThanItWasLeftInIsRefused) {
+  std::atomic<std::uint64_t> sequence{40};
+  auto claimant = claimant_of(1, 1);
+  claimant.durable_sequence = [&] { return sequence.load(); };
+  BlockingParticipant participant(config_for(server, database, coordinator));
+  participant.enrol(claimant);
+  wait_up(participant);
+  // As after a restart of the same server, which leaves the row as it was.
+  const int ups = participant.ups();
+  kill_connections();
+  EXPECT_TRUE(eventually([&] { return participant.ups() > ups; }));
+  const auto refused = [&] { return participant.port().info().state == State::refused; };
+  EXPECT_FALSE(refused());
+  // As in a copy: a moment later the next sign of life would hide it.
+  for (int i = 0; i < 5 && !refused(); ++i) {
+    direct->run("UPDATE assent.coordinator SET sequence=39 WHERE id='" + coordinator + "'");
+    kill_connections();
+    eventually([&] { return refused(); }, std::chrono::seconds(2));
+  }
+  EXPECT_TRUE(refused());
+  EXPECT_THAT(participant.port().info().reason, HasSubstr("older state"));
+  EXPECT_EQ(participant.displaced(), "");
+  // What it was left in is good again.
+  direct->run("UPDATE assent.coordinator SET sequence=40 WHERE id='" + coordinator + "'");
+  wait_up(participant);
+  participant.port().stop();
+}
+
 TEST_P(ParticipantEnrolTest, ARefusalLeavesNothingAtTheParticipant) {
   auto child = predecessor(5, {});
   wait_for(child, "up");

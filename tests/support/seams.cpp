@@ -220,6 +220,12 @@ void SeamsTest::prepare_and_hide(const Server& server, const Planted& branch, co
 }
 
 void SeamsTest::plant(const Server& server, const std::vector<std::string>& gtrids) {
+  std::vector<std::string> xids;
+  for (const auto& gtrid : gtrids) xids.push_back(xid_at(server, gtrid));
+  plant_xids(server, xids);
+}
+
+void SeamsTest::plant_xids(const Server& server, const std::vector<std::string>& xids) {
   const std::string name = database_ + "_stranger";
   // Not again: any of this would wait for those of its branches that are prepared.
   if (Sql admin(server, "", true);
@@ -232,8 +238,7 @@ void SeamsTest::plant(const Server& server, const std::vector<std::string>& gtri
   auto stranger = server;
   stranger.user = name;
   stranger.password = "secret";
-  for (const auto& gtrid : gtrids) {
-    const auto xid = xid_at(server, gtrid);
+  for (const auto& xid : xids) {
     RawSession session(stranger, name);
     session.run("XA START " + xid);
     session.run("INSERT INTO mine VALUES ()");

@@ -85,6 +85,7 @@ class SeamsTest : public CrashTest {
   /// An account with rights on a database of its own and nothing else prepares well-formed branches of this coordinator
   /// there: branch 1 or 2 of two, as the server is east or west.
   void plant(const Server& server, const std::vector<std::string>& gtrids);
+  void plant_xids(const Server& server, const std::vector<std::string>& xids);
   void pull_out(const Server& server, const std::vector<std::string>& gtrids);
 };
 

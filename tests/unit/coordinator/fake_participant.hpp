@@ -66,8 +66,7 @@ class FakeParticipant final : public ports::Participant {
     done(std::move(vote));
   }
   void commit_one_phase(ports::BranchWork, ports::Done<ports::Vote> done) override { done({}); }
-  void purge_proofs(std::string, std::string, std::optional<Protocol>,
-                    ports::Done<Result<std::uint64_t>> done) override {
+  void purge_proofs(PurgedRange, ports::Done<Result<std::uint64_t>> done) override {
     done(std::uint64_t{0});
   }
   /// An acceptor whose row nobody else asks for: whatever comes next is granted.
