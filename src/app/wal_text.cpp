@@ -59,6 +59,10 @@ std::string json_identities(const std::vector<std::uint64_t>& identities) {
   return json_names(texts);
 }
 
+const char* name_of(ports::HazardKind kind) {
+  return kind == ports::HazardKind::lost ? "lost" : "committed_against";
+}
+
 const char* verdict(wal::Tail tail) {
   switch (tail) {
     case wal::Tail::clean: return "whole";
@@ -118,7 +122,8 @@ struct RecordAsJson {
         .text("gtrid", record.gtrid)
         .number("branch", record.branch)
         .text("reason", record.reason)
-        .number("found_at_ms", record.found_at_ms);
+        .number("found_at_ms", record.found_at_ms)
+        .text("hazard_kind", name_of(record.kind));
   }
   void operator()(const ports::EpochStarted& record) const {
     out.text("kind", "epoch_started")
@@ -171,7 +176,8 @@ struct RecordAsLine {
   std::string operator()(const ports::TransactionEnded& record) const { return "ended    " + record.gtrid; }
   std::string operator()(const ports::TransactionRolledBack& record) const { return "rollback " + record.gtrid; }
   std::string operator()(const ports::HazardFound& record) const {
-    return "HAZARD   " + record.gtrid + "  branch " + std::to_string(record.branch) + "  " + record.reason;
+    return "HAZARD   " + record.gtrid + "  branch " + std::to_string(record.branch) + "  " + name_of(record.kind) +
+           "  " + record.reason;
   }
   std::string operator()(const ports::EpochStarted& record) const {
     return "epoch    " + record.coordinator + "  " + std::to_string(record.epoch) + "  instance " +

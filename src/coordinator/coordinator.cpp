@@ -193,7 +193,7 @@ Status Coordinator::Impl::resume_decided() {
   for (const auto& [gtrid, kept] : recovered_.live) {
     // Its last hazard was acknowledged while no process was running it.
     auto over = kept.settled;
-    over.insert(kept.acknowledged.begin(), kept.acknowledged.end());
+    for (const auto& [branch, kind] : kept.acknowledged) over.insert(branch);
     if (over.size() == kept.decision.participants.size()) {
       house_->keys.contradict(kept.decision.idempotency_key, gtrid);
       house_->log.append(ports::TransactionEnded{gtrid});

@@ -1,23 +1,39 @@
 #include "coordinator/hazard_book.hpp"
 
+#include <functional>
+
 namespace assent::coordinator {
+namespace {
+
+Hazard told(const ports::HazardFound& found, std::string participant) {
+  return {found.gtrid, found.branch, std::move(participant), found.reason, found.found_at_ms};
+}
+
+void for_each_open(const ports::LogState& log,
+                   const std::function<void(const ports::HazardFound&, const std::string& participant)>& each) {
+  for (const auto& [place, found] : log.hazards) each(found, "");
+  for (const auto& [gtrid, live] : log.live) {
+    const auto& names = live.decision.participants;
+    for (const auto& [branch, found] : live.hazards) {
+      each(found, branch >= 1 && branch <= names.size() ? names[branch - 1U] : "");
+    }
+  }
+}
+
+}  // namespace
 
 void HazardBook::restore(const ports::LogState& log) {
+  for_each_open(log, [this](const auto& found, const auto& participant) { add(found, participant); });
   const std::lock_guard lock(mutex_);
-  for (auto& hazard : open_hazards(log)) {
-    std::pair place(hazard.gtrid, hazard.branch);
-    hazards_.insert_or_assign(std::move(place), std::move(hazard));
-  }
   seen_to_ = log.acknowledged;
   for (const auto& [gtrid, live] : log.live) {
-    for (const auto branch : live.acknowledged) seen_to_.emplace(gtrid, branch);
+    for (const auto& [branch, kind] : live.acknowledged) seen_to_.insert_or_assign({gtrid, branch}, kind);
   }
 }
 
 void HazardBook::add(const ports::HazardFound& hazard, std::string participant) {
   const std::lock_guard lock(mutex_);
-  hazards_.insert_or_assign({hazard.gtrid, hazard.branch}, Hazard{hazard.gtrid, hazard.branch, std::move(participant),
-                                                                  hazard.reason, hazard.found_at_ms});
+  hazards_.insert_or_assign({hazard.gtrid, hazard.branch}, Open{told(hazard, std::move(participant)), hazard.kind});
 }
 
 void HazardBook::remove(const std::string& gtrid, std::uint16_t branch) {
@@ -36,7 +52,7 @@ void HazardBook::remove_all(const std::string& gtrid) {
 std::vector<Hazard> HazardBook::all() const {
   const std::lock_guard lock(mutex_);
   std::vector<Hazard> listed;
-  for (const auto& [place, hazard] : hazards_) listed.push_back(hazard);
+  for (const auto& [place, open] : hazards_) listed.push_back(open.hazard);
   return listed;
 }
 
@@ -47,25 +63,27 @@ bool HazardBook::has(const std::string& gtrid, std::uint16_t branch) const {
 
 void HazardBook::see_to(const std::string& gtrid, std::uint16_t branch) {
   const std::lock_guard lock(mutex_);
-  hazards_.erase({gtrid, branch});
-  seen_to_.emplace(gtrid, branch);
+  const auto open = hazards_.extract({gtrid, branch});
+  if (open) seen_to_.insert_or_assign({gtrid, branch}, open.mapped().kind);
 }
 
-bool HazardBook::is_seen_to(const std::string& gtrid, std::uint16_t branch) const {
+std::optional<ports::HazardKind> HazardBook::kind_seen_to(const std::string& gtrid, std::uint16_t branch) const {
   const std::lock_guard lock(mutex_);
-  return seen_to_.contains({gtrid, branch});
+  const auto found = seen_to_.find({gtrid, branch});
+  if (found == seen_to_.end()) return std::nullopt;
+  return found->second;
 }
 
 std::set<std::string> HazardBook::seen_to() const {
   const std::lock_guard lock(mutex_);
   std::set<std::string> gtrids;
-  for (const auto& [gtrid, branch] : seen_to_) gtrids.insert(gtrid);
+  for (const auto& [place, kind] : seen_to_) gtrids.insert(place.first);
   return gtrids;
 }
 
 void HazardBook::forget(const std::string& gtrid) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(seen_to_, [&](const auto& place) { return place.first == gtrid; });
+  std::erase_if(seen_to_, [&](const auto& one) { return one.first.first == gtrid; });
 }
 
 std::vector<bool> HazardBook::open_in(const std::string& gtrid, std::size_t branches) const {
@@ -102,17 +120,9 @@ std::size_t HazardBook::size() const {
 
 std::vector<Hazard> open_hazards(const ports::LogState& log) {
   std::map<std::pair<std::string, std::uint16_t>, Hazard> sorted;
-  const auto add = [&](const ports::HazardFound& found, const std::string& participant) {
-    sorted.insert_or_assign({found.gtrid, found.branch},
-                            Hazard{found.gtrid, found.branch, participant, found.reason, found.found_at_ms});
-  };
-  for (const auto& [place, found] : log.hazards) add(found, "");
-  for (const auto& [gtrid, live] : log.live) {
-    const auto& names = live.decision.participants;
-    for (const auto& [branch, found] : live.hazards) {
-      add(found, branch >= 1 && branch <= names.size() ? names[branch - 1U] : "");
-    }
-  }
+  for_each_open(log, [&](const auto& found, const auto& participant) {
+    sorted.insert_or_assign({found.gtrid, found.branch}, told(found, participant));
+  });
   std::vector<Hazard> listed;
   for (auto& [place, hazard] : sorted) listed.push_back(std::move(hazard));
   return listed;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,9 +26,13 @@ class HazardBook {
   void remove(const std::string& gtrid, std::uint16_t branch);
   void remove_all(const std::string& gtrid);
 
-  /// An operator has acknowledged it. Kept until forget(), since its rows may be found again.
+  /// An operator has acknowledged it. Kept with its kind until forget(), since its rows may be found again. Without an
+  /// open one, of no effect, as in the log.
   void see_to(const std::string& gtrid, std::uint16_t branch);
-  bool is_seen_to(const std::string& gtrid, std::uint16_t branch) const;
+  bool is_seen_to(const std::string& gtrid, std::uint16_t branch) const {
+    return kind_seen_to(gtrid, branch).has_value();
+  }
+  std::optional<ports::HazardKind> kind_seen_to(const std::string& gtrid, std::uint16_t branch) const;
   /// The transactions of which see_to() was said.
   std::set<std::string> seen_to() const;
   void forget(const std::string& gtrid);
@@ -44,9 +49,13 @@ class HazardBook {
   std::size_t size() const;
 
  private:
+  struct Open {
+    Hazard hazard;
+    ports::HazardKind kind;
+  };
   mutable std::mutex mutex_;
-  std::map<std::pair<std::string, std::uint16_t>, Hazard> hazards_;
-  std::set<std::pair<std::string, std::uint16_t>> seen_to_;
+  std::map<std::pair<std::string, std::uint16_t>, Open> hazards_;
+  std::map<std::pair<std::string, std::uint16_t>, ports::HazardKind> seen_to_;
 };
 
 /// The open hazards that a log has, for programs that have only the log.

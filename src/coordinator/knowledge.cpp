@@ -35,10 +35,14 @@ std::vector<Hazard> LogKnowledge::hazards() const {
   return open_hazards(log_);
 }
 
-bool LogKnowledge::is_seen_to(const std::string& gtrid, std::uint16_t branch) const {
-  const auto live = log_.live.find(gtrid);
-  if (live != log_.live.end() && live->second.acknowledged.contains(branch)) return true;
-  return log_.acknowledged.contains({gtrid, branch});
+std::optional<ports::HazardKind> LogKnowledge::kind_seen_to(const std::string& gtrid, std::uint16_t branch) const {
+  if (const auto live = log_.live.find(gtrid); live != log_.live.end()) {
+    const auto& its = live->second.acknowledged;
+    if (const auto found = its.find(branch); found != its.end()) return found->second;
+  }
+  const auto found = log_.acknowledged.find({gtrid, branch});
+  if (found == log_.acknowledged.end()) return std::nullopt;
+  return found->second;
 }
 
 Known LiveKnowledge::known(const std::string& gtrid) const {
@@ -76,8 +80,8 @@ std::vector<Hazard> LiveKnowledge::hazards() const {
   return house_.hazards.all();
 }
 
-bool LiveKnowledge::is_seen_to(const std::string& gtrid, std::uint16_t branch) const {
-  return house_.hazards.is_seen_to(gtrid, branch);
+std::optional<ports::HazardKind> LiveKnowledge::kind_seen_to(const std::string& gtrid, std::uint16_t branch) const {
+  return house_.hazards.kind_seen_to(gtrid, branch);
 }
 
 }  // namespace assent::coordinator

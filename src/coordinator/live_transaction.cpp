@@ -42,7 +42,7 @@ protocol::TransactionRules rules_of(const ports::LiveDecision& recovered, std::u
   const auto count = recovered.decision.participants.size();
   const auto settled = flags(count, recovered.settled, [](std::uint16_t number) { return number; });
   const auto hazards = flags(count, recovered.hazards, [](const auto& hazard) { return hazard.first; });
-  const auto seen_to = flags(count, recovered.acknowledged, [](std::uint16_t number) { return number; });
+  const auto seen_to = flags(count, recovered.acknowledged, [](const auto& hazard) { return hazard.first; });
   // What the log has of three phases is an intention, whatever else it says.
   return recovered.decision.protocol == Protocol::three_phase
              ? protocol::resume_undecided(settled, hazards, true, seen_to)

@@ -196,7 +196,8 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
         "been rolled back by hand; compare the databases before repairing them",
         gtrid_, number(command.branch), name, reason);
   }
-  const ports::HazardFound hazard{gtrid_, number(command.branch), reason, base::wall_clock_ms()};
+  const auto kind = decided ? ports::HazardKind::lost : ports::HazardKind::committed_against;
+  const ports::HazardFound hazard{gtrid_, number(command.branch), reason, base::wall_clock_ms(), kind};
   ASSENT_FAILPOINT(hazard_unlogged);
   house_->log.append_forced(hazard, [self = shared_from_this(), hazard, decided](const Status& status) {
     ASSENT_FAILPOINT(hazard_logged);

@@ -110,15 +110,18 @@ std::optional<ports::LiveDecision> LiveTransaction::decision() const {
                    .label = label_,
                    .decided_at_ms = decided_at_ms_ != 0 ? decided_at_ms_ : base::wall_clock_ms() - status.age_ms};
   set_members(live.decision, members_);
+  const auto kind_of_hazard =
+      rules_.phase == protocol::Phase::committing ? ports::HazardKind::lost : ports::HazardKind::committed_against;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const auto branch = static_cast<protocol::BranchIndex>(i);
     if (rules_.branches[i].state == protocol::BranchRules::State::acknowledged) {
-      live.acknowledged.insert(number(branch));
+      const auto kind = house_->hazards.kind_seen_to(gtrid_, number(branch));
+      live.acknowledged.emplace(number(branch), kind.value_or(kind_of_hazard));
     } else if (is_settled(rules_.branches[i].state)) {
       live.settled.insert(number(branch));
     }
     if (rules_.branches[i].state != protocol::BranchRules::State::hazard) continue;
-    live.hazards[number(branch)] = {gtrid_, number(branch), runs_[i].detail, 0};
+    live.hazards[number(branch)] = {gtrid_, number(branch), runs_[i].detail, 0, kind_of_hazard};
   }
   return live;
 }

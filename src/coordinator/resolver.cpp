@@ -149,8 +149,10 @@ bool Resolver::is_reachable(const Seen& seen, const SeenBranch& branch) const {
 bool Resolver::alarm(const SeenTransaction& one) {
   for (const auto& branch : one.branches) {
     if (branch.verdict != Verdict::hazard || house_->hazards.has(one.gtrid, branch.number)) continue;
+    const auto kind =
+        one.ruled.ruling == Ruling::commit ? ports::HazardKind::lost : ports::HazardKind::committed_against;
     const ports::HazardFound hazard{one.gtrid, branch.number, "at '" + branch.participant + "': " + branch.reason,
-                                    base::wall_clock_ms()};
+                                    base::wall_clock_ms(), kind};
     ASSENT_FAILPOINT(hazard_unlogged);
     const auto logged = ports::asked<Status>([&](auto done) { house_->log.append_forced(hazard, done); }).get();
     if (!logged.ok()) return false;

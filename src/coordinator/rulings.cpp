@@ -179,10 +179,11 @@ protocol::Evidence evidence_of(const SeenTransaction& one, const Knowledge* know
   // An open hazard is younger than whatever was said of all transactions below a bound.
   const bool closed = one.closed && !one.has_hazard;
   if (evidence.known == Known::nothing && closed) evidence.known = Known::closed;
-  // A missing branch is a hazard only if it was to commit. So if its hazard was acknowledged, the transaction was
-  // decided for commit, and has ended.
+  // If the acknowledged hazard of a missing branch was that it is gone, the transaction was decided for commit, and has
+  // ended. Of one that was committed by hand only the row is gone: it tells of no decision.
   const bool ended = std::any_of(one.branches.begin(), one.branches.end(), [&](const auto& branch) {
-    return is_missing(branch) && knowledge != nullptr && knowledge->is_seen_to(one.gtrid, branch.number);
+    return is_missing(branch) && knowledge != nullptr &&
+           knowledge->kind_seen_to(one.gtrid, branch.number) == ports::HazardKind::lost;
   });
   if (evidence.known == Known::nothing && ended) evidence.known = Known::decided;
   std::vector<Sight> sights;

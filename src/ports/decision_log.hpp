@@ -54,14 +54,20 @@ struct TransactionRolledBack {
   bool operator==(const TransactionRolledBack&) const = default;
 };
 
-/// A branch that came to the opposite of what was decided: decided for commit, and gone without its proof row; or, of a
-/// transaction that the log does not have, to be rolled back, and committed. Stays until BranchSettled, or until it is
-/// acknowledged.
+/// What a hazard shows of its transaction, also when no row does any more.
+enum class HazardKind : std::uint8_t {
+  lost,               ///< To commit, and gone without its proof row.
+  committed_against,  ///< To be rolled back, or not decided; and committed.
+};
+
+/// A branch that came to the opposite of what was decided. Stays until BranchSettled, or until it is acknowledged; its
+/// kind stays with the acknowledgement.
 struct HazardFound {
   std::string gtrid;
   std::uint16_t branch = 0;
   std::string reason;
   std::int64_t found_at_ms = 0;
+  HazardKind kind = HazardKind::lost;
   bool operator==(const HazardFound&) const = default;
 };
 
@@ -122,7 +128,7 @@ struct LiveDecision {
   CommitDecision decision;
   std::set<std::uint16_t> settled;
   std::map<std::uint16_t, HazardFound> hazards;
-  std::set<std::uint16_t> acknowledged{};  ///< Hazards that an operator has seen to.
+  std::map<std::uint16_t, HazardKind> acknowledged{};  ///< Hazards that an operator has seen to.
   bool operator==(const LiveDecision&) const = default;
 };
 
@@ -170,7 +176,7 @@ struct LogState {
   std::map<std::pair<std::string, std::uint16_t>, HazardFound> hazards;
   /// Those that an operator has seen to, of transactions that have ended or were never live, until TransactionEnded is
   /// said of them once more: their rows may still stand at participants.
-  std::set<std::pair<std::string, std::uint16_t>> acknowledged;
+  std::map<std::pair<std::string, std::uint16_t>, HazardKind> acknowledged;
   bool operator==(const LogState&) const = default;
 };
 

@@ -29,7 +29,10 @@ void put_live(std::string& out, const ports::LiveDecision& live) {
   base::put_int(out, static_cast<std::uint16_t>(live.hazards.size()));
   for (const auto& [branch, hazard] : live.hazards) put_hazard(out, hazard);
   base::put_int(out, static_cast<std::uint16_t>(live.acknowledged.size()));
-  for (const auto branch : live.acknowledged) base::put_int(out, branch);
+  for (const auto& [branch, kind] : live.acknowledged) {
+    base::put_int(out, branch);
+    put_hazard_kind(out, kind);
+  }
 }
 
 bool take_live(base::Reader& in, std::uint32_t version, ports::LiveDecision& live) {
@@ -39,12 +42,15 @@ bool take_live(base::Reader& in, std::uint32_t version, ports::LiveDecision& liv
   const auto hazards = in.take_int<std::uint16_t>();
   for (std::uint16_t i = 0; i < hazards && in.ok(); ++i) {
     ports::HazardFound hazard;
-    if (!take_hazard(in, hazard)) return false;
+    if (!take_hazard(in, version, hazard)) return false;
     const auto branch = hazard.branch;
     live.hazards.insert_or_assign(branch, std::move(hazard));
   }
   const auto acknowledged = version >= 2 ? in.take_int<std::uint16_t>() : std::uint16_t{0};
-  for (std::uint16_t i = 0; i < acknowledged && in.ok(); ++i) live.acknowledged.insert(in.take_int<std::uint16_t>());
+  for (std::uint16_t i = 0; i < acknowledged && in.ok(); ++i) {
+    const auto branch = in.take_int<std::uint16_t>();
+    if (!take_hazard_kind(in, version, live.acknowledged[branch])) return false;
+  }
   return in.ok();
 }
 
@@ -103,13 +109,16 @@ bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
   const auto hazard_count = version >= 2 ? in.take_int<std::uint64_t>() : 0;
   for (std::uint64_t i = 0; i < hazard_count && in.ok(); ++i) {
     ports::HazardFound hazard;
-    if (!take_hazard(in, hazard)) return false;
+    if (!take_hazard(in, version, hazard)) return false;
     into.restore(std::move(hazard));
   }
   const auto acknowledged_count = version >= 3 ? in.take_int<std::uint64_t>() : 0;
   for (std::uint64_t i = 0; i < acknowledged_count && in.ok(); ++i) {
     std::string gtrid(in.take_string());
-    into.restore_acknowledged(std::move(gtrid), in.take_int<std::uint16_t>());
+    const auto branch = in.take_int<std::uint16_t>();
+    ports::HazardKind kind{};
+    if (!take_hazard_kind(in, version, kind)) return false;
+    into.restore_acknowledged(std::move(gtrid), branch, kind);
   }
   return in.ok() && in.left() == 0;
 }
@@ -144,9 +153,10 @@ std::string encode_checkpoint(const CheckpointHead& head, const StateBuilder& st
   base::put_int(out, static_cast<std::uint64_t>(state.state().hazards.size()));
   for (const auto& [place, hazard] : state.state().hazards) put_hazard(out, hazard);
   base::put_int(out, static_cast<std::uint64_t>(state.state().acknowledged.size()));
-  for (const auto& [gtrid, branch] : state.state().acknowledged) {
-    base::put_string(out, gtrid);
-    base::put_int(out, branch);
+  for (const auto& [place, kind] : state.state().acknowledged) {
+    base::put_string(out, place.first);
+    base::put_int(out, place.second);
+    put_hazard_kind(out, kind);
   }
   std::string size;
   base::put_int(size, static_cast<std::uint64_t>(out.size() + kChecksumBytes));

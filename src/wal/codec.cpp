@@ -151,7 +151,7 @@ bool take_record(RecordKind kind, std::uint32_t version, base::Reader& in, ports
       out.emplace<ports::TransactionRolledBack>().gtrid = in.take_string();
       return in.ok();
     }
-    case RecordKind::hazard_found: return take_hazard(in, out.emplace<ports::HazardFound>());
+    case RecordKind::hazard_found: return take_hazard(in, version, out.emplace<ports::HazardFound>());
     case RecordKind::epoch_started: return take_epoch(in, version, out.emplace<ports::EpochStarted>());
     case RecordKind::key_rolled_back: return version >= 3 && take_rolled_back(in, out.emplace<ports::KeyRolledBack>());
     case RecordKind::hazard_acknowledged: {
@@ -302,13 +302,27 @@ void put_hazard(std::string& out, const ports::HazardFound& hazard) {
   base::put_int(out, hazard.branch);
   base::put_string(out, hazard.reason);
   base::put_int(out, hazard.found_at_ms);
+  put_hazard_kind(out, hazard.kind);
 }
 
-bool take_hazard(base::Reader& in, ports::HazardFound& hazard) {
+bool take_hazard(base::Reader& in, std::uint32_t version, ports::HazardFound& hazard) {
   hazard.gtrid = in.take_string();
   hazard.branch = in.take_int<std::uint16_t>();
   hazard.reason = in.take_string();
   hazard.found_at_ms = in.take_int<std::int64_t>();
+  return take_hazard_kind(in, version, hazard.kind) && in.ok();
+}
+
+void put_hazard_kind(std::string& out, ports::HazardKind kind) {
+  base::put_int(out, static_cast<std::uint8_t>(kind));
+}
+
+bool take_hazard_kind(base::Reader& in, std::uint32_t version, ports::HazardKind& kind) {
+  kind = ports::HazardKind::lost;
+  if (version < 3) return in.ok();
+  bool against = false;
+  if (!take_flag(in, against)) return false;
+  if (against) kind = ports::HazardKind::committed_against;
   return in.ok();
 }
 

@@ -29,8 +29,8 @@ void StateBuilder::restore(ports::LiveDecision live) {
   state_.live.insert_or_assign(std::move(gtrid), std::move(live));
 }
 
-void StateBuilder::restore_acknowledged(std::string gtrid, std::uint16_t branch) {
-  state_.acknowledged.emplace(std::move(gtrid), branch);
+void StateBuilder::restore_acknowledged(std::string gtrid, std::uint16_t branch, ports::HazardKind kind) {
+  state_.acknowledged.insert_or_assign({std::move(gtrid), branch}, kind);
 }
 
 void StateBuilder::restore(ports::HazardFound hazard) {
@@ -122,19 +122,20 @@ void StateBuilder::on(const ports::BranchSettled& record) {
 }
 
 void StateBuilder::on(const ports::HazardAcknowledged& record) {
-  const bool open = state_.hazards.erase({record.gtrid, record.branch}) > 0;
+  const auto open = state_.hazards.extract({record.gtrid, record.branch});
   const auto found = state_.live.find(record.gtrid);
   if (found == state_.live.end()) {
-    if (open) restore_acknowledged(record.gtrid, record.branch);
+    if (open) restore_acknowledged(record.gtrid, record.branch, open.mapped().kind);
     return;
   }
-  if (found->second.hazards.erase(record.branch) > 0) found->second.acknowledged.insert(record.branch);
+  const auto hazard = found->second.hazards.extract(record.branch);
+  if (hazard) found->second.acknowledged.insert_or_assign(record.branch, hazard.mapped().kind);
 }
 
 void StateBuilder::on(const ports::TransactionEnded& record) {
   const auto found = state_.live.find(record.gtrid);
   if (found == state_.live.end()) {
-    std::erase_if(state_.acknowledged, [&](const auto& place) { return place.first == record.gtrid; });
+    std::erase_if(state_.acknowledged, [&](const auto& one) { return one.first.first == record.gtrid; });
     return;
   }
   contradict(found->second);
@@ -143,7 +144,7 @@ void StateBuilder::on(const ports::TransactionEnded& record) {
 
 // What operators have said of it is needed until its rows are gone.
 void StateBuilder::end(std::map<std::string, ports::LiveDecision>::iterator live) {
-  for (const auto branch : live->second.acknowledged) restore_acknowledged(live->first, branch);
+  for (const auto& [branch, kind] : live->second.acknowledged) restore_acknowledged(live->first, branch, kind);
   state_.live.erase(live);
 }
 

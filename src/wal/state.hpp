@@ -32,7 +32,7 @@ class StateBuilder {
   /// Of a transaction that is not live.
   void restore(ports::HazardFound hazard);
   /// The same: one that an operator has seen to.
-  void restore_acknowledged(std::string gtrid, std::uint16_t branch);
+  void restore_acknowledged(std::string gtrid, std::uint16_t branch, ports::HazardKind kind);
   /// A key that has no order comes behind all others.
   void keep(ports::KeptKey key);
   /// Starts come in their order.

@@ -86,13 +86,14 @@ TEST_F(WalCommands, ALogIsVerifiedAndDumped) {
               AllOf(HasSubstr("epoch    shop1  42  instance 0000000000000000\n"),
                     HasSubstr("commit   shop1.0000002a.00000000012f.9f86d081884c7d65.2  orders,stock  label "
                               "line one\\x0aline two\n"),
-                    HasSubstr("  branch 1\n"), HasSubstr("  branch 2  gone\n")));
+                    HasSubstr("  branch 1\n"), HasSubstr("  branch 2  lost  gone\n")));
   const auto records = lines_of(run("assentctl wal dump --json " + path("log")).out);
   ASSERT_EQ(records.size(), 4U);
   EXPECT_EQ(records[0].at("sequence"), 1);
   EXPECT_EQ(records[1].at("kind"), "commit_decision");
   EXPECT_EQ(records[1].at("participants"), (nlohmann::json{"orders", "stock"}));
   EXPECT_EQ(records[3].at("kind"), "hazard_found");
+  EXPECT_EQ(records[3].at("hazard_kind"), "lost");
 }
 
 TEST_F(WalCommands, WhatIsNoLogOrADamagedOneIs65) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <functional>
 #include <utility>
 #include <variant>
@@ -35,8 +34,15 @@ class FakeLog final : public ports::DecisionLog {
 
   template <typename Record>
   std::size_t count() const {
-    return static_cast<std::size_t>(std::count_if(
-        records.begin(), records.end(), [](const auto& record) { return std::holds_alternative<Record>(record); }));
+    return all<Record>().size();
+  }
+  template <typename Record>
+  std::vector<Record> all() const {
+    std::vector<Record> found;
+    for (const auto& record : records) {
+      if (const auto* held = std::get_if<Record>(&record)) found.push_back(*held);
+    }
+    return found;
   }
 
  private:

@@ -20,6 +20,7 @@ class FakeParticipant final : public ports::Participant {
   bool is_down = false;
   bool refuses = false;
   bool keeps_proofs = true;
+  bool contradicts = false;  ///< Somebody has settled its branches the other way.
   bool remembers = true;
   protocol::ServerIdentity server = 1;
   std::set<protocol::Xid> prepared;
@@ -97,6 +98,7 @@ class FakeParticipant final : public ports::Participant {
     settled.emplace_back(xid, decided);
     if (!protocol::is_same_server(order.server, server)) return done({});
     if (is_down) return done({});
+    if (contradicts) return done({protocol::Finding::hazard, "by hand"});
     prepared.erase(xid);
     const auto branch = protocol::parse_bqual(xid.bqual)->branch;
     if (decided == protocol::Decided::commit) {

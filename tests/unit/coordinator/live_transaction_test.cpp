@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <thread>
 
@@ -95,6 +96,21 @@ TEST_F(LiveTransactionTest, WithoutAYoungClaimAtAnyParticipantItIsParked) {
   live->tick(base::SteadyClock::now());
   EXPECT_EQ(settled_as(Decided::commit), 2U);
   EXPECT_TRUE(live->status().settled);
+}
+
+TEST_F(LiveTransactionTest, AHazardIsLoggedWithItsKind) {
+  const auto house = house_with_log();
+  for (const auto* name : {"east", "west"}) house->leases[name].held(base::since_boot());
+  east.contradicts = true;
+  recovered(house, decided())->tick(base::SteadyClock::now());
+  ASSERT_EQ(log.count<ports::HazardFound>(), 1U);
+  EXPECT_EQ(log.all<ports::HazardFound>()[0].kind, ports::HazardKind::lost);
+  log.records.clear();
+  log.is_full = true;
+  const auto live = submit(house, {}, [](const Result<TransactionResult>&) {});
+  live->tick(base::SteadyClock::now());
+  ASSERT_EQ(log.count<ports::HazardFound>(), 1U) << "it is rolled back, as it cannot be decided";
+  EXPECT_EQ(log.all<ports::HazardFound>()[0].kind, ports::HazardKind::committed_against);
 }
 
 TEST_F(LiveTransactionTest, DisplacedItDecidesNothingMoreHoweverYoungItsClaims) {

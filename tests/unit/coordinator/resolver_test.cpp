@@ -122,6 +122,20 @@ TEST_F(ResolverTest, OfAnOlderLogNothingIsPresumedAndWhatIsTornIsAHazard) {
   const auto past = resolver->past();
   ASSERT_TRUE(past);
   EXPECT_FALSE(past->lowest_left) << "it keeps nothing of this log's";
+  ASSERT_EQ(log.count<ports::HazardFound>(), 1U);
+  EXPECT_EQ(log.all<ports::HazardFound>()[0].kind, ports::HazardKind::lost);
+}
+
+TEST_F(ResolverTest, AnAcknowledgedCommitByHandRollsTheRestBackThoughItsRowIsGone) {
+  east.add_proof(at_east(gtrid(1)), members);
+  west.prepare(at_west(gtrid(1)), members);
+  go_round();
+  ASSERT_EQ(log.count<ports::HazardFound>(), 1U);
+  EXPECT_EQ(log.all<ports::HazardFound>()[0].kind, ports::HazardKind::committed_against);
+  east.proofs.clear();
+  house->hazards.see_to(gtrid(1), 1);
+  go_round();
+  EXPECT_EQ(west.settled, (std::vector<std::pair<protocol::Xid, Decided>>{{at_west(gtrid(1)), Decided::rollback}}));
 }
 
 TEST_F(ResolverTest, AProofThatNobodyListsAnythingOfIsAHazardUnlessItHasEnded) {

@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <set>
+#include <map>
 
 #include "protocol/xid.hpp"
 
 namespace assent::coordinator {
 namespace {
 
+using ports::HazardKind;
 using protocol::Era;
 using protocol::Ground;
 using protocol::Known;
@@ -25,20 +26,23 @@ constexpr std::array kSights{Sight::prepared, Sight::held,     Sight::proven,   
 /// Knows the same of everything.
 class Same final : public Knowledge {
  public:
-  Same(Known known, Era era, std::set<std::uint16_t> seen_to = {})
+  Same(Known known, Era era, std::map<std::uint16_t, HazardKind> seen_to = {})
       : known_(known), era_(era), seen_to_(std::move(seen_to)) {}
   Known known(const std::string&) const override { return known_; }
   Era era(std::uint32_t) const override { return era_; }
   bool is_alive(const std::string&) const override { return false; }
   std::vector<ports::LiveDecision> decisions() const override { return {}; }
   std::vector<Hazard> hazards() const override { return {}; }
-  bool is_seen_to(const std::string&, std::uint16_t branch) const override { return seen_to_.contains(branch); }
+  std::optional<HazardKind> kind_seen_to(const std::string&, std::uint16_t branch) const override {
+    const auto found = seen_to_.find(branch);
+    return found == seen_to_.end() ? std::nullopt : std::optional(found->second);
+  }
   std::uint32_t rows_left_below_epoch() const override { return 0; }
 
  private:
   const Known known_;
   const Era era_;
-  const std::set<std::uint16_t> seen_to_;
+  const std::map<std::uint16_t, HazardKind> seen_to_;
 };
 
 SeenTransaction seen(Protocol protocol, const std::vector<Sight>& sights) {
@@ -108,7 +112,7 @@ TEST(RuleOn, AProofWithoutADecisionIsAHazardAndItsSiblingsWait) {
 }
 
 TEST(RuleOn, OnceItsHazardIsAcknowledgedTheRestIsRolledBack) {
-  const Same past(Known::nothing, Era::past, {1});
+  const Same past(Known::nothing, Era::past, {{1, HazardKind::committed_against}});
   const auto one = ruled(seen(Protocol::two_phase, {Sight::proven, Sight::prepared}), &past);
   ASSERT_EQ(one.branches.size(), 1U) << "nothing is to be said of the other any more";
   EXPECT_EQ(one.branches[0].verdict, Verdict::will_roll_back);
@@ -149,8 +153,8 @@ TEST(RuleOn, TheProofRowOfASingleBranchIsItsDecisionWhateverElseIsSaid) {
   EXPECT_NE(ruled(three, &past).ruled.ground, Ground::decided);
 }
 
-TEST(RuleOn, AnAcknowledgedHazardAtAMissingBranchShowsThatItWasDecided) {
-  const Same past(Known::nothing, Era::past, {2});
+TEST(RuleOn, AnAcknowledgedLossOfABranchShowsThatItWasDecided) {
+  const Same past(Known::nothing, Era::past, {{2, HazardKind::lost}});
   for (const auto missing : {Sight::absent, Sight::fenced}) {
     const auto one = ruled(seen(Protocol::two_phase, {Sight::prepared, missing}), &past);
     EXPECT_EQ(one.ruled, (protocol::Ruled{Ruling::commit, Ground::decided}));
@@ -162,8 +166,22 @@ TEST(RuleOn, AnAcknowledgedHazardAtAMissingBranchShowsThatItWasDecided) {
   EXPECT_EQ(back.ruled.ruling, Ruling::roll_back) << "acknowledged where it is not missing";
 }
 
+TEST(RuleOn, AnAcknowledgedCommitByHandShowsNoDecisionWhenItsRowIsGone) {
+  const Same past(Known::nothing, Era::past, {{2, HazardKind::committed_against}});
+  for (const auto missing : {Sight::absent, Sight::fenced}) {
+    const auto one = ruled(seen(Protocol::two_phase, {Sight::prepared, missing}), &past);
+    EXPECT_EQ(one.ruled, (protocol::Ruled{Ruling::roll_back, Ground::presumed}));
+    ASSERT_EQ(one.branches.size(), 2U);
+    EXPECT_EQ(one.branches[0].verdict, Verdict::will_roll_back);
+    EXPECT_EQ(one.branches[1].verdict, Verdict::rolled_back);
+    auto three = seen(Protocol::three_phase, {Sight::prepared, missing});
+    three.members.acceptors = {"p1", "p2", "p3"};
+    EXPECT_NE(ruled(three, &past).ruled.ruling, Ruling::commit);
+  }
+}
+
 TEST(RuleOn, ClosedIsClosedWhateverAnAcknowledgementSaysThatOutlivedItsRows) {
-  const Same past(Known::nothing, Era::past, {2});
+  const Same past(Known::nothing, Era::past, {{2, HazardKind::lost}});
   auto one = seen(Protocol::two_phase, {Sight::prepared, Sight::absent});
   one.closed = true;
   const auto back = ruled(one, &past);

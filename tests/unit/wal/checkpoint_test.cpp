@@ -21,7 +21,7 @@ StateBuilder state_with_everything() {
       ports::KeyRolledBack{"r1", gtrid(9), 3, {"orders"}, Cause{"orders", 1, 1205, "HY000", "waited", true}, 7});
   state.apply(decision(1));
   state.apply(ports::HazardFound{gtrid(1), 2, "gone", 5});
-  state.apply(ports::HazardFound{gtrid(2), 1, "committed by hand", 6});
+  state.apply(ports::HazardFound{gtrid(2), 1, "committed by hand", 6, ports::HazardKind::committed_against});
   state.apply(decision(3));
   state.apply(ports::HazardFound{gtrid(3), 1, "gone", 5});
   state.apply(ports::HazardAcknowledged{gtrid(3), 1, "ada", "seen to", 6});
@@ -43,7 +43,8 @@ TEST(Checkpoint, TheStateComesBackAsItWas) {
   EXPECT_EQ(back.state().hazards.size(), 1U);
 }
 
-// As earlier formats wrote it, byte for byte: one epoch, one live decision with a settled branch, its key.
+// As earlier formats wrote it, byte for byte: one epoch, one live decision with a settled branch, its key;
+// in format 2 one of its hazards that was seen to, and an open one of another.
 std::string older_checkpoint(std::uint32_t version) {
   std::string bytes;
   bytes.append("ALCKPNT1");
@@ -65,15 +66,23 @@ std::string older_checkpoint(std::uint32_t version) {
   base::put_string(bytes, "xxxxx");
   base::put_int(bytes, decision(1).decided_at_ms);
   for (const int number : {1, 2, 0}) base::put_int(bytes, static_cast<std::uint16_t>(number));  // one: branch 2; none
-  if (version >= 2) base::put_int(bytes, std::uint16_t{0});
+  if (version >= 2) {
+    for (const int number : {1, 1}) base::put_int(bytes, static_cast<std::uint16_t>(number));  // one seen to: branch 1
+  }
   base::put_int(bytes, std::uint64_t{1});
   base::put_string(bytes, "key-1");
   base::put_string(bytes, gtrid(1));
   base::put_int(bytes, std::uint64_t{31});
   base::put_int(bytes, decision(1).decided_at_ms);
   put_names(bytes, {"orders", "stock"});
-  if (version >= 2) base::put_int(bytes, std::uint8_t{0});
-  if (version >= 2) base::put_int(bytes, std::uint64_t{0});
+  if (version >= 2) {
+    base::put_int(bytes, std::uint8_t{0});
+    base::put_int(bytes, std::uint64_t{1});
+    base::put_string(bytes, gtrid(2));
+    base::put_int(bytes, std::uint16_t{1});
+    base::put_string(bytes, "seen");
+    base::put_int(bytes, std::int64_t{6});
+  }
   std::string size;
   base::put_int(size, static_cast<std::uint64_t>(bytes.size() + 8));
   bytes.replace(44, size.size(), size);
@@ -90,6 +99,12 @@ TEST(Checkpoint, OfEveryEarlierFormatIsRead) {
   expected.restore_epochs(4, 0);
   expected.reached(kHead.covers_through);
   for (const std::uint32_t version : {1U, 2U}) {
+    if (version == 2) {
+      expected.apply(ports::HazardFound{gtrid(1), 1, "gone", 5});
+      expected.apply(ports::HazardAcknowledged{gtrid(1), 1, "ada", "seen to", 6});
+      expected.apply(ports::HazardFound{gtrid(2), 1, "seen", 6, ports::HazardKind::lost});
+      expected.reached(kHead.covers_through);
+    }
     StateBuilder back(10);
     const auto head = decode_checkpoint(older_checkpoint(version), back);
     ASSERT_TRUE(head.ok()) << head.error().what;

@@ -28,7 +28,8 @@ std::vector<ports::LogRecord> one_of_each() {
           ports::CommitDecision{},
           ports::BranchSettled{gtrid(1), 65535},
           ports::TransactionEnded{gtrid(1)},
-          ports::HazardFound{gtrid(2), 2, "gone without its proof row", 99},
+          ports::HazardFound{gtrid(2), 2, "gone without its proof row", 99, ports::HazardKind::lost},
+          ports::HazardFound{gtrid(2), 3, "committed by hand", 99, ports::HazardKind::committed_against},
           ports::EpochStarted{"shop1", 42, 1'700'000'000'000},
           ports::TransactionRolledBack{gtrid(3)},
           ports::HazardAcknowledged{gtrid(2), 2, "ada (root, pid 7) on db1", "repaired by hand", 100},
@@ -119,6 +120,32 @@ TEST(Codec, RecordsOfFormatTwoAreRead) {
   EXPECT_EQ(back[0], ports::LogRecord(ports::EpochStarted{"shop1", 7, 1}));
   EXPECT_EQ(back[1], ports::LogRecord(decision(1)));
   EXPECT_FALSE(decode_records(epoch, 3, 1, [](ports::LogRecord) {})) << "it would have an instance";
+}
+
+TEST(Codec, AHazardOfFormatTwoHasNoKindAndInFormatThreeOneThatIsKnown) {
+  std::string body;
+  base::put_string(body, gtrid(1));
+  base::put_int(body, std::uint16_t{2});
+  base::put_string(body, "gone");
+  base::put_int(body, std::int64_t{5});
+  const auto record_with = [&](const std::string& more) {
+    std::string record;
+    base::put_int(record, std::uint8_t{4});
+    base::put_string(record, body + more);
+    return record;
+  };
+  std::vector<ports::LogRecord> back;
+  const auto keep = [&](ports::LogRecord record) { back.push_back(std::move(record)); };
+  ASSERT_TRUE(decode_records(record_with(""), 2, 1, keep));
+  ASSERT_TRUE(decode_records(record_with(std::string(1, '\0')), 3, 1, keep));
+  ASSERT_TRUE(decode_records(record_with("\1"), 3, 1, keep));
+  EXPECT_EQ(back[0], ports::LogRecord(ports::HazardFound{gtrid(1), 2, "gone", 5, ports::HazardKind::lost}));
+  EXPECT_EQ(back[1], back[0]);
+  EXPECT_EQ(back[2],
+            ports::LogRecord(ports::HazardFound{gtrid(1), 2, "gone", 5, ports::HazardKind::committed_against}));
+  EXPECT_FALSE(decode_records(record_with("\1"), 2, 1, [](ports::LogRecord) {}));
+  EXPECT_FALSE(decode_records(record_with(""), 3, 1, [](ports::LogRecord) {}));
+  EXPECT_FALSE(decode_records(record_with("\2"), 3, 1, [](ports::LogRecord) {})) << "no such kind";
 }
 
 StateBuilder some_state() {

@@ -81,7 +81,8 @@ TEST(State, AnAcknowledgedHazardOfALiveDecisionIsNoHazardAndNotSettled) {
   state.apply(ports::HazardFound{gtrid(1), 2, "gone", 5});
   state.apply(ports::HazardAcknowledged{gtrid(1), 2, "ada", "seen to", 6});
   EXPECT_TRUE(state.state().live.at(gtrid(1)).hazards.empty());
-  EXPECT_EQ(state.state().live.at(gtrid(1)).acknowledged, (std::set<std::uint16_t>{2}));
+  EXPECT_EQ(state.state().live.at(gtrid(1)).acknowledged,
+            (std::map<std::uint16_t, ports::HazardKind>{{2, ports::HazardKind::lost}}));
   EXPECT_TRUE(state.state().live.at(gtrid(1)).settled.empty());
   EXPECT_TRUE(state.state().hazards.empty());
   // Its key never stands for a commit again.
