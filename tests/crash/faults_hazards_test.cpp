@@ -35,6 +35,13 @@ class FaultsHazardsTest : public SeamsTest {
   Told acknowledge(const std::string& gtrid, int branch) {
     return live({"hazards", "acknowledge", gtrid, std::to_string(branch), "--reason", "seen to, ticket 4711"});
   }
+  /// A thorough operator: the money that was committed by hand in the west goes back, and its proof row too.
+  void undo_in_the_west(const std::string& gtrid) {
+    dba(west()).run("UPDATE accounts SET balance=balance-" + std::to_string(kAmount) + " WHERE id=2");
+    Sql(west(), "", true).run("DELETE FROM assent.proof WHERE gtrid='" + gtrid + "'");
+    EXPECT_EQ(rows_in(west(), "proof", gtrid), 0);
+    expect_moved(false);
+  }
 };
 ASSENT_FOR_EVERY_PAIR(FaultsHazardsTest);
 
@@ -83,6 +90,44 @@ TEST_P(FaultsHazardsTest, ACommitByHandBeforeAnyDecisionIsSeenByTheStartAndTheRe
   EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
   EXPECT_EQ(balance(east(), 1), kOpening);
   EXPECT_EQ(balance(west(), 2), kOpening + kAmount);
+  expect_not_shown();
+}
+
+// Without the row nothing but the acknowledged hazard tells of the branch in the west, and it tells of no decision.
+TEST_P(FaultsHazardsTest, OnceACommitByHandIsUndoneWithItsRowTheRestIsRolledBackByTheAcknowledgement) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  expect_shown(gtrid);
+  // No look between the two.
+  failpoints().arm("sweep_scanned=hold");
+  EXPECT_TRUE(eventually([&] { return failpoints().passed("sweep_scanned") > 0; }));
+  undo_in_the_west(gtrid);
+  EXPECT_EQ(acknowledge(gtrid, 2).code, kCtlClean);
+  EXPECT_TRUE(is_listed(east(), gtrid));
+  failpoints().disarm();
+  EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
+  expect_moved(false);
+  expect_not_shown();
+}
+
+TEST_P(FaultsHazardsTest, AnAcknowledgedCommitByHandIsNoDecisionAfterARestartEither) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  expect_shown(gtrid);
+  daemon_.kill_9();
+  start("sweep_scanned=hold");
+  expect_shown(gtrid);
+  undo_in_the_west(gtrid);
+  EXPECT_EQ(acknowledge(gtrid, 2).code, kCtlClean);
+  EXPECT_TRUE(is_listed(east(), gtrid));
+  daemon_.kill_9();
+  EXPECT_TRUE(is_listed(east(), gtrid)) << "killed before it was settled";
+  EXPECT_EQ(survey().at("east").at("verdict"), "will_roll_back");
+  start();
+  EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
+  expect_moved(false);
   expect_not_shown();
 }
 

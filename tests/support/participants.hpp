@@ -116,8 +116,7 @@ class BlockingParticipant {
     return call<Result<std::uint64_t>>([&](auto done) { port_->close_acceptor(from, to, std::move(done)); }).get();
   }
   Result<std::uint64_t> purge(const std::string& from, const std::string& to) {
-    return call<Result<std::uint64_t>>([&](auto done) { port_->purge_proofs({from, to}, std::move(done)); })
-        .get();
+    return call<Result<std::uint64_t>>([&](auto done) { port_->purge_proofs({from, to}, std::move(done)); }).get();
   }
 
  private:

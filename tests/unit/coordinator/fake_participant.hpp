@@ -67,9 +67,7 @@ class FakeParticipant final : public ports::Participant {
     done(std::move(vote));
   }
   void commit_one_phase(ports::BranchWork, ports::Done<ports::Vote> done) override { done({}); }
-  void purge_proofs(PurgedRange, ports::Done<Result<std::uint64_t>> done) override {
-    done(std::uint64_t{0});
-  }
+  void purge_proofs(PurgedRange, ports::Done<Result<std::uint64_t>> done) override { done(std::uint64_t{0}); }
   /// An acceptor whose row nobody else asks for: whatever comes next is granted.
   void ask(ports::AcceptorQuestion question, ports::Done<Result<ports::AcceptorAnswer>> done) override {
     if (is_down) return done(down());
