@@ -8,6 +8,7 @@
 #include "app/json_text.hpp"
 #include "app/output.hpp"
 #include "app/recovery.hpp"
+#include "app/survey_text.hpp"
 #include "app/text.hpp"
 #include "base/clock.hpp"
 #include "coordinator/hazard_book.hpp"
@@ -28,19 +29,27 @@ int failed(const CtlCall& call, const Error& error) {
 int shown(const CtlCall& call, std::vector<Hazard> hazards, const std::optional<NotServing>& limits = std::nullopt) {
   const int code = !hazards.empty() ? kExitNotSettled : limits ? limits->code : kExitGood;
   if (call.json) return print(json_of(wire::HazardList{std::move(hazards)}) + '\n', code);
-  if (hazards.empty()) return print("no hazard is open\n" + (limits ? limits->line : ""), code);
+  if (hazards.empty()) {
+    const auto elsewhere = call.has("config") ? " in this log. What the databases show: assentctl recover --config " +
+                                                    shell_quoted(call.text("config"))
+                                              : "";
+    return print("no hazard is open" + elsewhere + "\n" + (limits ? limits->line : ""), code);
+  }
   std::vector<std::vector<std::string>> table{{"GTRID", "BRANCH", "FOUND", "REASON"}};
   for (const auto& one : hazards) {
     table.push_back({one.gtrid, std::to_string(one.branch) + (one.participant.empty() ? "" : " " + one.participant),
                      base::utc_text(one.found_at_ms), one.reason});
   }
-  const auto where = call.has("config") ? " --config " + call.text("config") : "";
-  return print(aligned(table) +
-                   "next: compare the databases, repair what is missing or too much, and then, for each:\n"
-                   "      assentctl hazards acknowledge " +
-                   hazards.front().gtrid + " " + std::to_string(hazards.front().branch) + " --reason TEXT" + where +
-                   '\n',
-               code);
+  const auto where = call.has("config") ? " --config " + shell_quoted(call.text("config")) : "";
+  return print(
+      aligned(table) +
+          "next: compare the databases, repair what is missing or too much, and then, for each:\n"
+          "      assentctl hazards acknowledge " +
+          hazards.front().gtrid + " " + std::to_string(hazards.front().branch) + " --reason TEXT" + where +
+          "\n      Where nothing had been decided, that has the rest rolled back; to commit the rest instead:\n"
+          "      assentctl resolve " +
+          hazards.front().gtrid + " --commit --reason TEXT --config FILE\n",
+      code);
 }
 
 int ctl_hazards(const CtlCall& call) {

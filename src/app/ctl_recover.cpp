@@ -67,8 +67,11 @@ std::string next_steps(const CtlCall& call, const Survey& survey, const Seen& se
             std::to_string(to_settle) + (to_settle == 1 ? " branch\n" : " branches\n");
   }
   if (any(survey, Verdict::hazard)) {
-    text += "next: compare the databases and repair what the hazard left; then: assentctl hazards --config " +
-            shell_quoted(call.text("config")) + "\n";
+    text +=
+        "next: compare the databases and repair what the hazard left. A start, or --apply, takes it into the log; "
+        "then: "
+        "assentctl hazards --config " +
+        shell_quoted(call.text("config")) + "\n";
   }
   for (const auto& [gtrid, one] : seen.transactions) {
     if (one.ruled.ruling != protocol::Ruling::undecidable || !one.is_in_doubt()) continue;

@@ -304,6 +304,9 @@ proof row tells; or when the log has no decision, and a proof row shows that a b
 --rollback --without NAME. Find out first what the application, its clients or its books say. With its log, a running
 coordinator does what you chose within its next sweep; for a stopped one this is done at once, as at its start.
 
+In three phases the acceptors decide. Only where they know of no decision, and a proof row shows that a branch has
+committed (a hazard), is the choice yours, and the coordinator has to be stopped for it.
+
 Refused when anything knows better: a decision in the log, a proof row, a branch that was never prepared, an earlier
 choice to the contrary, the acceptors of a transaction in three phases. Your choice is recorded as heuristic at every
 participant of it, in the audit file, and in the log where there is one nobody runs on, and shown from then on.

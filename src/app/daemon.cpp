@@ -35,7 +35,7 @@ constexpr const char* kName = "assentd";
 // How often the main thread looks whether the log can still be trusted.
 constexpr timespec kWatchPeriod{0, 200'000'000};
 
-// SIGINT and SIGTERM, taken by the main thread alone.
+// SIGINT, SIGTERM and SIGHUP (of a terminal that is closed), taken by the main thread alone.
 class StopSignals {
  public:
   // Before any thread is started, so that all of them leave these signals alone.
@@ -43,12 +43,21 @@ class StopSignals {
     sigemptyset(&set_);
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
+    // nohup has it ignored.
+    struct sigaction hangup {};
+    sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
   // The name of the signal that came, or null after `patience`.
   const char* wait(const timespec& patience) const {
     const int signal = sigtimedwait(&set_, nullptr, &patience);
-    return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : nullptr;
+    switch (signal) {
+      case SIGINT: return "SIGINT";
+      case SIGTERM: return "SIGTERM";
+      case SIGHUP: return "SIGHUP";
+      default: return nullptr;
+    }
   }
   // From here on they do what they do to any program.
   void let_through() const { pthread_sigmask(SIG_UNBLOCK, &set_, nullptr); }

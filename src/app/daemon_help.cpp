@@ -9,8 +9,9 @@ namespace po = boost::program_options;
 const ProgramHelp& daemon_help() noexcept {
   static constexpr ProgramHelp kHelp{
       "assentd", "Coordinates transactions over several MySQL and MariaDB servers.\n", "--config FILE [OPTION]...",
-      R"help(SIGTERM or SIGINT stops it in order: nothing new is taken, what runs may finish within limits.drain_timeout_ms, the rest
-is rolled back or, once decided, left to the next start. A second signal ends it at once, as a crash would, and as safely.
+      R"help(SIGTERM, SIGINT or SIGHUP stops it in order: nothing new is taken, what runs may finish within
+limits.drain_timeout_ms, the rest is rolled back or, once decided, left to the next start. A second signal ends it at
+once, as a crash would, and as safely.
 
 It starts only on the log that has all that its last owner wrote, as the participants tell, and never while that one may
 live elsewhere: then it watches for up to 5 s. If that log is lost for good, an operator says so with --log-lost, once.

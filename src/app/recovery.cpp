@@ -182,12 +182,14 @@ Seen LostLog::look_to_settle() {
 }
 
 Error it_lives(const std::string& coordinator_id, milliseconds sign_of_life) {
-  return {Errc::conflict,
-          "coordinator '" + coordinator_id + "' gave a sign of life " + std::to_string(sign_of_life.count()) +
-              " ms ago: it runs, and finishes its transactions itself. If it was killed just now, run this again in " +
-              std::to_string(LostLog::kSilentAtLeast.count() / 1000) +
-              " s; if it runs on another log by now, stop it for as long as this takes",
-          false};
+  return {
+      Errc::conflict,
+      "coordinator '" + coordinator_id + "' gave a sign of life " + std::to_string(sign_of_life.count()) +
+          " ms ago: it runs, and finishes its transactions itself. If it was killed just now, run this again in " +
+          std::to_string(LostLog::kSilentAtLeast.count() / 1000) +
+          " s; if it runs on another log by now, or this is a choice for a transaction in three phases, stop it for "
+          "as long as this takes",
+      false};
 }
 
 Result<std::optional<ports::LogState>> log_after_the_loss(const Config& config) {

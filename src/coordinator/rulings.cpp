@@ -107,7 +107,8 @@ std::string why_of(const SeenTransaction& one) {
                                      : "the log has no decision for it") +
              ", and its branch at " + named(one, is_proven) + " has committed, as its proof row says: by hand, or " +
              (three_phase ? "they have lost what they had accepted" : "by a log that this one does not have") +
-             ". The rest waits for an operator: assentctl resolve commits it, hazards acknowledge has it rolled back";
+             ". The rest waits for an operator: assentctl resolve commits it" +
+             (three_phase ? ", while the coordinator is stopped" : "") + "; hazards acknowledge has it rolled back";
     }
     case Ground::not_all_seen:
       return not_all_seen(one) + of_voiceless(one) + (chosen_why.empty() ? "" : "; " + chosen_why);

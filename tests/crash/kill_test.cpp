@@ -190,8 +190,10 @@ class KillTest : public CrashTest {
       }
       int tries = without_marks ? 10 : 1;
       do {
-        arm("decision_durable=crash@20");
-        expect_death_at("decision_durable");
+        // Right behind the sync, so that nothing written since says that the last batch is durable.
+        const std::string death = without_marks ? "log_block_durable/batch" : "decision_durable";
+        arm(death + "=crash@20");
+        expect_death_at(death);
         if (running.joinable()) running.join();
         leave_orphans();
         launch(step + "=crash");
