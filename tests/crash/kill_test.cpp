@@ -39,7 +39,7 @@ const Steps kControlPackets = {"control:XA COMMIT", "control:XA ROLLBACK", "cont
 const Steps kCaretakerSteps = {"sweep_scanned", "orphan_rolled_back", "purge_begun", "purge_done"};
 
 constexpr const char* kSleeping =
-    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SELECT SLEEP(2)%' AND ID<>CONNECTION_ID()";
+    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SELECT SLEEP(5)%' AND ID<>CONNECTION_ID()";
 
 /// Taken while the daemon starts over what a killed one has left.
 const Steps kStartSteps = {"log_read",     "log_last_batch_repeated", "log_ready", "epoch_unforced",
@@ -127,7 +127,7 @@ class KillTest : public CrashTest {
   std::jthread run_a_long_statement() {
     std::jthread running([client = std::make_shared<Client>(daemon_.client())] {
       auto slow = transfer(kAccounts, kAccounts, 0);
-      for (auto& branch : slow.branches) branch.statements = {{"SELECT SLEEP(2)", {}, {}}};
+      for (auto& branch : slow.branches) branch.statements = {{"SELECT SLEEP(5)", {}, {}}};
       // Again when its session was ended before it came to sleep.
       while (client->submit(slow).ok()) {
       }
