@@ -181,12 +181,9 @@ Result<CheckpointHead> decode_checkpoint(std::string_view bytes, StateBuilder& i
     return Error{Errc::log_corrupt, "it does not begin as a checkpoint of a decision log"};
   }
   const auto version = in.take_int<std::uint32_t>();
-  if (version > kFormatVersion) {
-    return Error{Errc::log_newer_format, "it is of format " + std::to_string(version) + ", this program knows up to " +
-                                             std::to_string(kFormatVersion)};
-  }
   CheckpointHead head;
   head.log_id = in.take_int<std::uint64_t>();
+  if (version > kFormatVersion) return unknown_version(version, bytes, head.log_id, 0);
   head.covers_through = in.take_int<std::uint64_t>();
   head.first_segment = in.take_int<std::uint64_t>();
   head.first_sequence = in.take_int<std::uint64_t>();

@@ -36,6 +36,25 @@ std::string encode_segment_header(const SegmentHeader& header) {
   return out;
 }
 
+Error unknown_version(std::uint32_t version, std::string_view bytes, std::uint64_t log_id, std::uint64_t segment) {
+  if (bytes.size() > kMagicAndVersionBytes + kChecksumBytes) {
+    std::string covered(bytes.substr(0, bytes.size() - kChecksumBytes));
+    base::Reader sum(bytes.substr(covered.size()));
+    const auto expected = sum.take_int<std::uint64_t>();
+    for (std::uint32_t known = 1; known <= kFormatVersion; ++known) {
+      std::string written;
+      base::put_int(written, known);
+      covered.replace(kMagicAndVersionBytes - written.size(), written.size(), written);
+      if (checksum(covered, log_id, segment, 0) != expected) continue;
+      return {Errc::log_corrupt,
+              "its header names format " + std::to_string(version) + ", and does not match its checksum", false};
+    }
+  }
+  return {Errc::log_newer_format,
+          "it is of format " + std::to_string(version) + ", this program knows up to " + std::to_string(kFormatVersion),
+          false};
+}
+
 Result<SegmentHeader> decode_segment_header(std::string_view bytes) {
   if (bytes.size() < kMagicAndVersionBytes) return Error{Errc::log_corrupt, "it is cut off inside its header"};
   base::Reader reader(bytes);
@@ -43,16 +62,15 @@ Result<SegmentHeader> decode_segment_header(std::string_view bytes) {
     return Error{Errc::log_corrupt, "its header does not begin as that of a log segment"};
   }
   const auto version = reader.take_int<std::uint32_t>();
-  if (version > kFormatVersion) {
-    return Error{Errc::log_newer_format, "it is of format " + std::to_string(version) + ", this program knows up to " +
-                                             std::to_string(kFormatVersion)};
-  }
   reader.take_int<std::uint32_t>();
   SegmentHeader header;
   header.version = version;
   header.log_id = reader.take_int<std::uint64_t>();
   header.number = reader.take_int<std::uint64_t>();
   header.bytes = reader.take_int<std::uint64_t>();
+  if (version > kFormatVersion) {
+    return unknown_version(version, bytes.substr(0, kSegmentHeaderBytes), header.log_id, header.number);
+  }
   if (bytes.size() < kSegmentHeaderBytes) return Error{Errc::log_corrupt, "it is cut off inside its header"};
   const auto covered = bytes.substr(0, kSegmentHeaderBytes - kChecksumBytes);
   base::Reader tail(bytes.substr(covered.size(), kChecksumBytes));

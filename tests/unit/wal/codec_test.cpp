@@ -188,6 +188,26 @@ TEST(Checkpoint, EveryFlippedByteAndEveryPrefixIsFound) {
   }
 }
 
+TEST(Format, ADamagedVersionIsDamageAndNotANewerFormat) {
+  const auto segment = encode_segment_header({.log_id = 77, .number = 4, .bytes = 1U << 20U});
+  const auto checkpoint = encode_checkpoint({77, 30, 4, 25}, some_state());
+  for (std::size_t at = 8; at < 12; ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      auto bad = segment;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
+      const auto header = decode_segment_header(bad);
+      ASSERT_FALSE(header);
+      EXPECT_EQ(header.error().code, Errc::log_corrupt) << at << " " << bit << " " << header.error().what;
+      bad = checkpoint;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
+      StateBuilder back(10);
+      const auto head = decode_checkpoint(bad, back);
+      ASSERT_FALSE(head);
+      EXPECT_EQ(head.error().code, Errc::log_corrupt) << at << " " << bit << " " << head.error().what;
+    }
+  }
+}
+
 TEST(Format, ABlockIsTakenOnlyWhereItBelongs) {
   std::string block(kBlockHeaderBytes, '\0');
   block += "payload";

@@ -135,7 +135,8 @@ TEST_P(NewerFormat, IsRefusedAndLeftUnchanged) {
     auto opened = open_or_fail(small_options(dir.log()));
     ASSERT_TRUE(force(*opened.log, decision(1)));
   }
-  poke(dir.log() + "/" + GetParam(), 8, std::string{static_cast<char>(kFormatVersion + 1), 0, 0, 0});
+  // And what such a program writes there: its checksum is not that of an older version's header.
+  poke(dir.log() + "/" + GetParam(), 8, std::string{static_cast<char>(kFormatVersion + 1), 0, 0, 0, 1});
   std::filesystem::remove(dir.log() + "/LOCK");
   const auto before = contents(dir.log());
   const auto opened = open(small_options(dir.log()), posix_disk());
