@@ -341,7 +341,7 @@ Control::Progress Control::rule_on_owner(const Enrolment& enrolment, std::option
 }
 
 // Whether the owner row has gone back behind what this process has written into it: another instance of the same log
-// was here before this one. A server whose durability is weak loses such a row in a crash, and that was accepted.
+// was here before this one. A server with weak durability loses such a row in a crash, and that was accepted.
 bool Control::is_older_state(const ports::OwnerRow& owner) const {
   const auto accepted = [&](const char* probe) {
     return std::find(config_.accept.begin(), config_.accept.end(), probe) != config_.accept.end();

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kRowsPerDelete = 500;
 static_assert(ports::Participant::kPurgedRowsMax % kRowsPerDelete == 0);
 
-/// Open hazards of one epoch that are told apart from what has ended.
+/// So many open hazards of one epoch can be listed as exceptions from what has ended.
 constexpr std::size_t kKeptMax = 100'000;
 
 // Those of an epoch, with commas between them.

@@ -128,7 +128,7 @@ struct LiveDecision {
   CommitDecision decision;
   std::set<std::uint16_t> settled;
   std::map<std::uint16_t, HazardFound> hazards;
-  std::map<std::uint16_t, HazardKind> acknowledged{};  ///< Hazards that an operator has seen to.
+  std::map<std::uint16_t, HazardKind> acknowledged{};  ///< Hazards that an operator has acknowledged.
   bool operator==(const LiveDecision&) const = default;
 };
 
