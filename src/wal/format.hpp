@@ -59,12 +59,12 @@ struct SegmentHeader {
 
 /// kSegmentHeaderBytes of them; up to the first block all is zero.
 std::string encode_segment_header(const SegmentHeader& header);
-/// Errc::log_newer_format or Errc::log_corrupt; the text has no file name yet.
 /// What is wrong with the header, or checkpoint, `bytes` (to the end of its checksum) that names a version above this
 /// program's: log_corrupt where it matches its checksum with a version that this program writes or wrote, so that only
 /// the name of its version was damaged; else log_newer_format.
 Error unknown_version(std::uint32_t version, std::string_view bytes, std::uint64_t log_id, std::uint64_t segment);
 
+/// Errc::log_newer_format or Errc::log_corrupt; the text has no file name yet.
 Result<SegmentHeader> decode_segment_header(std::string_view bytes);
 
 enum class BlockKind : std::uint32_t {
