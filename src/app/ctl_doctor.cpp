@@ -5,6 +5,7 @@
 #include "app/host_probe.hpp"
 #include "app/json_text.hpp"
 #include "app/output.hpp"
+#include "app/survey_text.hpp"
 #include "app/text.hpp"
 #include "coordinator/start_fence.hpp"
 #include "participant/participant.hpp"
@@ -47,6 +48,16 @@ void find_idle_accepts(const std::vector<std::string>& accept, std::vector<Docto
     findings.push_back({name, DoctorFinding::Grade::warning,
                         "accept names it, and no probe of this server has that name", "take it out of accept"});
   }
+}
+
+// Whether a start could read the log. None is there before the first start.
+std::optional<DoctorFinding> judge_log(const std::string& directory) {
+  const auto log = wal::read_state(directory, wal::posix_disk());
+  if (log.ok()) return DoctorFinding{"log", DoctorFinding::Grade::pass, "can be read to its end", ""};
+  if (log.error().code == Errc::not_found) return std::nullopt;
+  const bool damaged = log.error().code == Errc::log_corrupt;
+  return DoctorFinding{"log", DoctorFinding::Grade::refusal, log.error().what,
+                       damaged ? "find out what it has lost: assentctl wal verify " + shell_quoted(directory) : ""};
 }
 
 // Whether the log has all that its last owner at the participant has written. Read after the row: one that runs goes
@@ -132,6 +143,7 @@ int ctl_doctor(const CtlCall& call) {
   DoctorReport report;
   HostInfo host;
   host.findings = wal::judge_disk(wal::look_at_disk(config.log, wal::posix_disk()), config.log);
+  if (auto log = judge_log(config.log.directory)) host.findings.push_back(std::move(*log));
   for (const auto& participant : config.participants)
     report.participants.push_back(examined(config, participant, host));
   int code = exit_code_of_all(report.participants);
@@ -149,7 +161,7 @@ std::span<const CtlCommand> doctor_commands() noexcept {
       {"doctor", "[PARTICIPANT]", 0, 1, "examine a configuration's databases and this host, without a coordinator",
        R"help(Connects to the databases that the configuration FILE names, all or one, looks for what would break a guarantee, and
 says how to mend it, one line each, with the SQL for a DBA to run. Without PARTICIPANT this host is examined as well:
-its clock against the servers', and room and speed of the log's disk, by a small file that is removed again. Nothing is
+its clock against the servers', the log, and room and speed of its disk, by a small file that is removed again. Nothing is
 changed, and no coordinator is needed; run it as the account that assentd runs as.
 
 Exit codes: 0 all is well, 69 a database cannot be reached, 78 one would be refused, or the log could not be kept here.

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <charconv>
 #include <future>
 
 #include "app/audit.hpp"
 #include "app/ctl.hpp"
 #include "app/ctl_databases.hpp"
+#include "app/databases.hpp"
 #include "app/exit_codes.hpp"
 #include "app/json_text.hpp"
 #include "app/output.hpp"
@@ -11,6 +13,7 @@
 #include "app/survey_text.hpp"
 #include "app/text.hpp"
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "coordinator/hazard_book.hpp"
 #include "wal/log.hpp"
 
@@ -52,6 +55,18 @@ int shown(const CtlCall& call, std::vector<Hazard> hazards, const std::optional<
       code);
 }
 
+// The log of a stopped coordinator, if it is the one that its databases were last used with: another one does not know
+// what is open.
+Result<ports::LogState> last_log_of_stopped(const Config& config) {
+  base::init_log("error");
+  auto log = read_log_of_stopped(config);
+  if (!log.ok()) return log;
+  Databases databases;
+  if (auto opened = databases.open(config, config.coordinator.coordinator_id); !opened.ok()) return opened.error();
+  if (auto fits = fits_owner(config, databases); !fits.ok()) return fits.error();
+  return log;
+}
+
 int ctl_hazards(const CtlCall& call) {
   if (!call.has("config")) {
     auto client = ctl_connect(call);
@@ -62,24 +77,28 @@ int ctl_hazards(const CtlCall& call) {
   }
   const auto loaded = ctl_config(call);
   if (const auto* code = std::get_if<int>(&loaded)) return *code;
-  const auto log = read_log_of_stopped(std::get<Config>(loaded));
+  const auto log = last_log_of_stopped(std::get<Config>(loaded));
   if (!log) return failed_with_log(call, std::get<Config>(loaded), log.error(), "hazards");
   return shown(call, coordinator::open_hazards(*log));
 }
 
-// On the log of a stopped coordinator.
+// On the log of a stopped coordinator. Nothing is written where the hazard is not open in it.
 Status acknowledge_in_log(const Config& config, const Acknowledgement& said, const Audit& audit) {
+  const auto log = last_log_of_stopped(config);
+  if (!log) return log.error();
+  const auto hazards = coordinator::open_hazards(*log);
+  const bool is_open = std::any_of(hazards.begin(), hazards.end(), [&](const auto& hazard) {
+    return hazard.gtrid == said.gtrid && hazard.branch == said.branch;
+  });
+  if (!is_open) {
+    return Error{Errc::not_found,
+                 "there is no open hazard of branch " + std::to_string(said.branch) + " of " + said.gtrid, false};
+  }
   auto opened = wal::open_for_tool(config.log, wal::posix_disk());
   if (!opened) return std::move(opened).error();
-  bool is_open = false;
-  for (const auto& hazard : coordinator::open_hazards(opened->state)) {
-    is_open = is_open || (hazard.gtrid == said.gtrid && hazard.branch == said.branch);
-  }
-  Status done = Error{Errc::not_found,
-                      "there is no open hazard of branch " + std::to_string(said.branch) + " of " + said.gtrid, false};
   const AuditedAct act{"acknowledge", said.gtrid, said.branch, {}, said.reason};
-  if (is_open) done = audit.write({act}, "begun");
-  if (is_open && done.ok()) {
+  auto done = audit.write({act}, "begun");
+  if (done.ok()) {
     std::promise<Status> durable;
     opened->log->append_forced(
         ports::HazardAcknowledged{said.gtrid, said.branch, said.who, said.reason, base::wall_clock_ms()},
@@ -88,9 +107,7 @@ Status acknowledge_in_log(const Config& config, const Acknowledgement& said, con
   }
   if (auto closed = opened->log->close(); done.ok() && !closed.ok()) done = std::move(closed);
   if (done.ok()) return audit.write({act}, "done");
-  if (is_open) {
-    if (auto written = audit.write({act}, "not_done"); !written.ok()) complain(kCtlName, written.error().what);
-  }
+  if (auto written = audit.write({act}, "not_done"); !written.ok()) complain(kCtlName, written.error().what);
   return done;
 }
 
@@ -115,9 +132,7 @@ int ctl_acknowledge(const CtlCall& call) {
     if (const auto* code = std::get_if<int>(&loaded)) return *code;
     const auto& config = std::get<Config>(loaded);
     done = acknowledge_in_log(config, said, Audit(config.audit_file));
-    if (!done && done.error().code != Errc::not_found) {
-      return failed_with_log(call, config, done.error(), "hazards acknowledge");
-    }
+    if (!done) return failed_with_log(call, config, done.error(), "hazards acknowledge");
   } else {
     auto client = ctl_connect(call);
     if (!client) return ctl_failed(call, client.error(), kExitUnavailable);

@@ -100,6 +100,8 @@ TEST_P(ForeignLogTest, WhoeverComesWithAnotherLogIsRefusedAndNoMoneyMoves) {
       const auto shown = offline(*other, {"recover", "--apply"});
       EXPECT_NE(shown.code, kGood) << shown.output;
       EXPECT_THAT(shown.output, Not(HasSubstr("will roll back")));
+      const auto hazards = offline(*other, {"hazards"});
+      EXPECT_EQ(hazards.code, kBadConfig) << hazards.output;
     }
     EXPECT_FALSE(fs::exists(empty->log_folder()));
     EXPECT_EQ(in_doubt(), 1U) << "somebody has settled it";

@@ -13,6 +13,7 @@
 
 #include "protocol/xid.hpp"
 #include "support/crash.hpp"
+#include "support/log_lab.hpp"
 #include "wal/log.hpp"
 
 namespace assent::testing {
@@ -226,7 +227,9 @@ TEST_P(RecoveryToolTest, ADecidedBranchRolledBackByHandIsAHazardUntilItIsAcknowl
   EXPECT_EQ(open.code, kInDoubt);
   EXPECT_THAT(open.output, AllOf(HasSubstr(gtrid), HasSubstr("2 west"), HasSubstr("hazards acknowledge " + gtrid)));
   EXPECT_EQ(offline({"hazards", "acknowledge", gtrid, "2"}).code, kUsage) << "without a reason";
+  const auto log = contents_of(daemon_.log_folder());
   EXPECT_EQ(offline({"hazards", "acknowledge", gtrid, "1", "--reason", "x"}).code, kBadInput);
+  EXPECT_TRUE(contents_of(daemon_.log_folder()) == log) << "what was refused has written into the log";
   EXPECT_EQ(offline({"hazards", "acknowledge", gtrid, "2", "--reason", "repaired by hand"}).code, kClean);
   EXPECT_EQ(offline({"hazards"}).code, kClean);
   EXPECT_EQ(recover().code, kClean);

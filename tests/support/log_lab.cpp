@@ -41,7 +41,7 @@ void LogLab::copy_log(const Daemon& from, const Daemon& to) {
   fs::copy(from.log_folder(), to.log_folder(), fs::copy_options::recursive);
 }
 
-LogLab::Contents LogLab::contents_of(const std::string& folder) {
+Contents contents_of(const std::string& folder) {
   if (!fs::exists(folder)) return std::nullopt;
   std::map<std::string, std::string> contents;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {

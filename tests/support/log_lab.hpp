@@ -10,6 +10,10 @@
 
 namespace assent::testing {
 
+/// What a folder holds, file by file; nothing when it is not there. A link is where it leads.
+using Contents = std::optional<std::map<std::string, std::string>>;
+Contents contents_of(const std::string& folder);
+
 /// A coordinator, others that come with its identity, and what monitoring asks of any of them.
 class LogLab : public CrashTest {
  protected:
@@ -39,9 +43,6 @@ class LogLab : public CrashTest {
   /// `to` gets a copy of the log of `from` as it is now, whether that runs or not.
   static void copy_log(const Daemon& from, const Daemon& to);
 
-  /// What a folder holds, file by file; nothing when it is not there. A link is where it leads.
-  using Contents = std::optional<std::map<std::string, std::string>>;
-  static Contents contents_of(const std::string& folder);
   /// Who owns the test's coordinator at each participant: its log, epoch, host and instance.
   std::vector<std::string> owners();
 

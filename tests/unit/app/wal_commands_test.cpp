@@ -331,5 +331,17 @@ TEST_F(WalCommands, ANewerFormatIsLeftUnchanged) {
   EXPECT_EQ(files(path("log")), before);
 }
 
+TEST_F(WalCommands, TheDoctorReadsTheLogToItsEnd) {
+  make_live_log();
+  const auto good = run("assentctl doctor --config " + config(path("log")));
+  EXPECT_EQ(good.code, 69) << "for its database, which is not there";
+  EXPECT_THAT(good.out, HasSubstr("can be read to its end"));
+  damage(kFirstBlock + 2 * kBlock + 70);
+  const auto ran = run("assentctl doctor --config " + config(path("log")));
+  EXPECT_EQ(ran.code, 78);
+  EXPECT_THAT(ran.out,
+              AllOf(HasSubstr("assentctl wal verify " + path("log")), HasSubstr("\nhost: NOT FIT TO SERVE\n")));
+}
+
 }  // namespace
 }  // namespace assent::app
