@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <future>
+#include <memory>
+
 #include "support/seams.hpp"
 
 namespace assent::testing {
@@ -144,6 +147,29 @@ TEST_P(FaultsHazardsTest, AfterARestartAHazardIsListedBeforeAnyBranchWasLookedAt
   expect_shown(gtrid);
   EXPECT_EQ(acknowledge(gtrid, 2).code, kCtlClean);
   expect_not_shown();
+}
+
+TEST_P(FaultsHazardsTest, WhatWasShownIsInTheLogAtAKill) {
+  // What is not forced is not written in the time that this takes.
+  auto& usual = daemon_.options().more_json;
+  const auto at = usual.find("\"segment_bytes\"");
+  ASSERT_NE(at, std::string::npos);
+  usual.insert(at, "\"lazy_flush_ms\": 60000, ");
+  start("decision_durable=hold");
+  auto told = std::async(std::launch::async, [client = std::make_shared<Client>(daemon_.client()), this] {
+    return client->submit(order(Protocol::two_phase)).ok();
+  });
+  wait_passed("decision_durable");
+  const auto gtrid = *listed(west()).begin();
+  kill_branch_connections(west());
+  settle_by_hand(west(), gtrid, "ROLLBACK");
+  failpoints().disarm();
+  expect_shown(gtrid);
+  daemon_.kill_9();
+  told.wait();
+  const auto kept = offline({"hazards"});
+  EXPECT_EQ(kept.code, kCtlInDoubt) << kept.output;
+  EXPECT_THAT(kept.output, HasSubstr(gtrid));
 }
 
 TEST_P(FaultsHazardsTest, WhatWasCommittedByHandBeforeAnyDecisionIsCommittedEverywhereWhereAnOperatorSaysSo) {
