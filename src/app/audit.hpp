@@ -28,7 +28,7 @@ class Audit {
   /// hazard, "found".
   Status write(const std::vector<AuditedAct>& acts, const std::string& state) const;
 
-  /// What a running coordinator is asked for, and does by itself: as "asked", by whoever asked.
+  /// What a running coordinator is asked to do: as "asked", by the one who asked.
   Status write(const std::vector<ports::OperatorAct>& acts) const;
 
   const std::string& path() const { return path_; }

@@ -16,7 +16,7 @@ namespace assent::app {
 void add_config_option(CtlOptions& options);
 
 /// The configuration of --config, with its participants reduced to the one that the operand names, if there is one; or
-/// the exit code, once what is wrong was told. `usage` is for a call without --config.
+/// the exit code, after printing what is wrong. `usage` is for a call without --config.
 std::variant<Config, int> ctl_chosen(const CtlCall& call, const char* usage);
 
 /// `host:port`, or the path of a Unix socket.

@@ -23,7 +23,7 @@ struct RecoveryBounds {
 };
 
 /// Looks at the databases of a coordinator whose log is lost. What is at a participant where it has given a sign of
-/// life just now is left out: whoever that is finishes it.
+/// life just now is left out: that process finishes it.
 class LostLog {
  public:
   /// `log` is one that it began after the loss, if it did, and knows what is younger than itself.

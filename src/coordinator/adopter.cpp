@@ -77,7 +77,7 @@ void Adopter::look() {
       spdlog::info("coordinator '{}' gives signs of life again", coordinator_id_);
     }
   }
-  // It finishes the rest itself, and what it has settled cannot be looked up any more.
+  // It finishes the rest itself, and what it has settled can no longer be looked up.
   if (!silent) return house_->registry.clear();
   resolver_->settle(resolver_->surveyor().look(nullptr));
   for (const auto& [gtrid, why] : resolver_->refused()) {

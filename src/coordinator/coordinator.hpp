@@ -78,7 +78,7 @@ class Coordinator {
 
   /// The hazards that nobody has acknowledged, by gtrid and branch.
   std::vector<Hazard> hazards() const;
-  /// Makes the acknowledgement durable; then the hazard is open no more, and its branch counts as settled.
+  /// Makes the acknowledgement durable; then the hazard is closed, and its branch counts as settled.
   /// Errc::not_found when there is no such hazard.
   void acknowledge(Acknowledgement acknowledgement, ports::Done<Status> done);
 

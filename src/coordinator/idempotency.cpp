@@ -156,7 +156,7 @@ void IdempotencyIndex::contradict(const std::string& key, const std::string& gtr
   const auto found = entries_.find(key);
   if (found == entries_.end() || found->second.gtrid != gtrid) return;
   if (!found->second.result) {
-    // Nobody runs it any more, so nobody can be waiting yet.
+    // Nobody runs it now, so nobody can be waiting yet.
     ASSENT_CHECK(found->second.waiting.empty());
     found->second.result.emplace();
     found->second.result->gtrid = gtrid;

@@ -111,7 +111,7 @@ void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>
   auto outcome = Outcome::outbid;
   {
     const std::lock_guard lock(mutex_);
-    // One of an earlier ballot or phase says nothing any more.
+    // One of an earlier ballot or phase no longer counts.
     if (!told_ || next_round_at_ || asked.ballot != proposal_->ballot) return;
     if (asked.accepts != proposal_->chosen) return;
     auto& state = states_[asked.acceptor];

@@ -13,7 +13,7 @@ void Purger::purge_below(const std::string& to, const std::vector<std::string>& 
   {
     const std::lock_guard lock(mutex_);
     if (under_way_) return;
-    // What is kept no more goes as well.
+    // What is no longer kept goes as well.
     for (const auto& gtrid : kept_) {
       if (!std::binary_search(kept.begin(), kept.end(), gtrid)) from_ = std::min(from_, gtrid);
     }

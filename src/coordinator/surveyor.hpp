@@ -43,7 +43,7 @@ class Surveyor {
   /// All of it.
   Seen look(const Knowledge* knowledge, bool others_are_lost = false) const;
 
-  /// Takes out of `seen` what was prepared and is listed no more: beside a running coordinator, what was listed a
+  /// Takes out of `seen` what was prepared and is no longer listed: beside a running coordinator, what was listed a
   /// moment ago has mostly ended since.
   void forget_ended(Seen& seen) const;
 

@@ -118,8 +118,8 @@ constexpr RulingRule kRules[] = {
      {Ruling::roll_back, Ground::seen_to}},
     {kTwo, kNothing, kOwn, kYes, kPart, kNo, kNo, kYes, kAny, kAny, kUnchosen, kYes, kAny,
      {Ruling::roll_back, Ground::seen_to}},
-    // Presumed abort. In an earlier epoch, a participant that cannot be read may hold a proof row, so it is waited for,
-    // unless it keeps none. In this process's own epoch none can hold one: see ruling.hpp.
+    // Presumed abort. In an earlier epoch, a participant that cannot be read may hold a proof row, so nothing is ruled
+    // before it can be read, unless it keeps none. In this process's own epoch none can hold one: see ruling.hpp.
     {kTwo, kNothing, is(Era::past), kYes, kNone, kAny, kAny, kAny, kAny, kNo, kUnchosen, kAny, kAny,
      {Ruling::roll_back, Ground::presumed}},
     {kTwo, kNothing, is(Era::past), kYes, kNone, kAny, kAny, kAny, kAny, kYes, kUnchosen, kAny, kAny,

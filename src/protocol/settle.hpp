@@ -44,7 +44,7 @@ enum class Owner : std::uint8_t { gone, alive, not_known };
 enum class Finding : std::uint8_t {
   committed,    ///< Proven.
   unproven,     ///< Gone after a commit decision, or after one phase, where no proof is kept.
-  rolled_back,  ///< Nothing of it is left, and nothing of it can come any more, short of a server bringing it back.
+  rolled_back,  ///< Nothing of it is left, and nothing of it can come later, short of a server bringing it back.
   ambiguous,    ///< Not known yet. Retry.
   hazard,       ///< Decided commit, known to have been prepared, and gone without its proof.
 };
