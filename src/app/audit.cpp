@@ -57,13 +57,12 @@ Status Audit::write(const std::vector<ports::OperatorAct>& acts) const {
   if (acts.empty()) return Ok{};
   std::string lines;
   for (const auto& act : acts) {
-    lines += line_of({{"at", base::utc_text(act.done_at_ms)},
-                      {"who", act.who},
-                      {"act", act.act},
-                      {"state", "asked"},
-                      {"gtrid", act.gtrid},
-                      {"branch", act.branch},
-                      {"why", act.why}});
+    Json line{{"at", base::utc_text(act.done_at_ms)}, {"who", act.who}, {"act", act.act}, {"state", "asked"}};
+    // Not of the log as a whole.
+    if (!act.gtrid.empty()) line["gtrid"] = act.gtrid;
+    if (act.branch != 0) line["branch"] = act.branch;
+    line["why"] = act.why;
+    lines += line_of(line);
   }
   return append_to_file(path_, lines);
 }

@@ -104,10 +104,10 @@ Result<SettingValue> read_value(const Setting& setting, const Json& value) {
           value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
       const auto number = huge ? std::numeric_limits<std::int64_t>::max() : value.get<std::int64_t>();
       if (number < setting.least) {
-        return wrong(value.dump() + " is below the least, " + std::to_string(setting.least) + bound_text(setting));
+        return wrong(value.dump() + " is below the minimum, " + std::to_string(setting.least) + bound_text(setting));
       }
       if (number > setting.most) {
-        return wrong(value.dump() + " is above the most, " + std::to_string(setting.most) + bound_text(setting));
+        return wrong(value.dump() + " is above the maximum, " + std::to_string(setting.most) + bound_text(setting));
       }
       return SettingValue(number);
     }
@@ -250,7 +250,7 @@ void read_participants(const Json& root, Config& config, Problems& problems) {
   }
   if (found->empty()) problems.push_back("participants: at least one is needed");
   if (found->size() > kParticipantsMax) {
-    return problems.push_back("participants: " + std::to_string(found->size()) + " are above the most, " +
+    return problems.push_back("participants: " + std::to_string(found->size()) + " are above the maximum, " +
                               std::to_string(kParticipantsMax));
   }
   for (const auto& [name, value] : found->items()) {
@@ -372,7 +372,12 @@ LoadedConfig parse_config(std::string_view text) {
 
 LoadedConfig load_config(const std::string& path) {
   auto text = read_file(path, kConfigBytesMax);
-  if (!text) return {{}, {text.error().what}};
+  // The path stands before each problem.
+  if (!text) {
+    auto problem = text.error().what;
+    if (const auto named = printable(path) + ": "; problem.starts_with(named)) problem.erase(0, named.size());
+    return {{}, {std::move(problem)}};
+  }
   auto loaded = parse_config(*text);
   const auto folder = std::filesystem::path(path).parent_path();
   const auto beside = [&](std::string& one) {

@@ -38,7 +38,7 @@ struct Config {
 };
 
 /// A configuration, or all that is wrong with it: one line each, beginning with the path of the key,
-/// `participants.stock.sessions_max: 0 is below the least, 1`. Texts of the file are never quoted, since a password
+/// `participants.stock.sessions_max: 0 is below the minimum, 1`. Texts of the file are never quoted, since a password
 /// may have got among them.
 struct LoadedConfig {
   Config config;  ///< Only to be used when there are no problems.

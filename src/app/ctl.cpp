@@ -29,12 +29,16 @@ constexpr std::span<const CtlCommand> (*kGroups[])() noexcept = {
 
 std::string usage_of(const CtlCommand& command) {
   const std::string operands = command.operands;
-  return std::string("assentctl ") + command.name + (operands.empty() ? "" : " " + operands);
+  const std::string required = command.required;
+  return std::string("assentctl ") + command.name + (operands.empty() ? "" : " " + operands) +
+         (required.empty() ? "" : " " + required);
 }
 
-std::string list_of_commands() {
+// All of them, or those whose first word this is.
+std::string list_of_commands(const std::string& group = {}) {
   std::vector<std::vector<std::string>> rows;
   for (const auto* command : ctl_commands()) {
+    if (!group.empty() && !std::string(command->name).starts_with(group + " ")) continue;
     const std::string operands = command->operands;
     if (!command->listed) continue;
     rows.push_back({"  " + std::string(command->name) + (operands.empty() ? "" : " " + operands), command->summary});
@@ -93,10 +97,20 @@ const CtlCommand* take_command(std::vector<std::string>& words, std::string& tri
         return command;
       }
     }
-    if (tried == "wal") tried = i + 1 < words.size() ? "wal " + words[i + 1] : tried;
+    if (tried == "wal" && i + 1 < words.size() && !words[i + 1].starts_with('-')) tried += ' ' + words[i + 1];
     return nullptr;
   }
   return nullptr;
+}
+
+// "`wal verify`, `wal dump`", of those whose first word this is; empty: there is none.
+std::string commands_of_group(const std::string& group) {
+  std::string names;
+  for (const auto* command : ctl_commands()) {
+    if (!std::string(command->name).starts_with(group + " ")) continue;
+    names += (names.empty() ? "'" : ", '") + std::string(command->name) + "'";
+  }
+  return names;
 }
 
 int wrong_usage(const std::string& what) {
@@ -122,7 +136,8 @@ int run_command(const CtlCommand& command, const po::variables_map& given) {
   if (given.count("operands") > 0) call.operands = given["operands"].as<std::vector<std::string>>();
   const auto count = call.operands.size();
   if (count < command.operands_min || count > command.operands_max) {
-    return wrong_usage("usage: " + usage_of(command));
+    complain(kCtlName, "usage: " + usage_of(command) + " (see assentctl " + command.name + " --help)");
+    return kExitUsage;
   }
   return command.run(call);
 }
@@ -136,7 +151,8 @@ const ProgramHelp& ctl_help() noexcept {
       R"help(assentctl COMMAND --help shows the command's examples.
 
 Exit codes: 0 committed, all clean; 1 rolled back; 2 unknown, in doubt or a hazard; 64 wrong usage;
-65 bad input file; 69 coordinator or participant unavailable; 70 internal; 73 a file or folder cannot be had;
+65 bad input file; 69 coordinator or participant unavailable; 70 internal; 73 a file or folder is missing or cannot be
+used;
 78 bad configuration.
 )help"};
   return kHelp;
@@ -144,7 +160,8 @@ Exit codes: 0 committed, all clean; 1 rolled back; 2 unknown, in doubt or a haza
 
 std::string arguments_of(const CtlCommand& command) {
   const std::string operands = command.operands;
-  return operands + (operands.empty() ? "" : " ") + "[OPTION]...";
+  const std::string required = command.required;
+  return operands + (operands.empty() ? "" : " ") + required + (required.empty() ? "" : " ") + "[OPTION]...";
 }
 
 std::vector<const CtlCommand*> ctl_commands() {
@@ -193,11 +210,17 @@ int run_ctl(int argc, const char* const* argv) {
     po::options_description both("", kHelpColumns);
     both.add(own.options().empty() ? shown : own);
     if (!own.options().empty()) both.add(shown);
-    return print(command != nullptr ? command_help(*command, both) : help_of(ctl_help(), list_of_commands(), shown),
-                 kExitGood);
+    if (command != nullptr) return print(command_help(*command, both), kExitGood);
+    if (!commands_of_group(tried).empty()) {
+      return print("Usage: assentctl " + tried + " COMMAND [OPTION]...\n\n" + list_of_commands(tried), kExitGood);
+    }
+    return print(help_of(ctl_help(), list_of_commands(), shown), kExitGood);
   }
-  if (command == nullptr)
+  if (command == nullptr) {
+    const auto group = commands_of_group(tried);
+    if (!group.empty()) return wrong_usage("'" + tried + "' is not a command by itself; there are " + group);
     return wrong_usage(tried.empty() ? "no command given" : "there is no command '" + tried + "'");
+  }
   return run_command(*command, given);
 }
 
@@ -223,7 +246,6 @@ int failed_with_log(const CtlCall& call, const Config& config, const Error& erro
                       {error.code, error.what + ": ask it instead: assentctl --address " + address + " " + command},
                       kExitUnavailable);
   }
-  if (error.code == Errc::not_found) return ctl_failed(call, error, kExitBadInput);
   return ctl_failed(call, error, exit_code_of_start(error));
 }
 

@@ -53,7 +53,8 @@ struct CtlCommand {
   /// Prints its answer (with --json a JSON document, or one on each line), or one line on standard error, and gives the
   /// exit code.
   int (*run)(const CtlCall&);
-  bool listed = true;  ///< In what `assentctl --help` lists.
+  bool listed = true;         ///< In what `assentctl --help` lists.
+  const char* required = "";  ///< Options that it cannot do without, as its usage shows them.
 };
 
 /// What assentctl says of itself.
@@ -78,7 +79,7 @@ std::span<const CtlCommand> page_commands() noexcept;
 /// Reports an error as a command does: one line on standard error, with --json also one document on standard output.
 int ctl_failed(const CtlCall& call, const Error& error, int code);
 
-/// The configuration that --config names, or the exit code, once what is wrong with it was told.
+/// The configuration that --config names, or the exit code, after printing what is wrong with it.
 std::variant<Config, int> ctl_config(const CtlCall& call);
 
 /// The same of an error with the log that `config` names; `command` is what a running coordinator could be asked

@@ -66,7 +66,8 @@ void judge_owner(const Config& config, const ports::OwnerRow& owner, Participant
   const auto log = wal::read_state(config.log.directory, wal::posix_disk());
   // A damaged log is the host's finding.
   if (!log && log.error().code != Errc::not_found) return;
-  const auto fence = coordinator::fence_log_of(log ? *log : ports::LogState{}, 0);
+  auto fence = coordinator::fence_log_of(log ? *log : ports::LogState{}, 0);
+  fence.directory = config.log.directory;
   DoctorFinding finding{"owner", DoctorFinding::Grade::pass,
                         "the log has all that its last owner wrote, on host '" + owner.host + "'", ""};
   if (!protocol::contains(fence, owner) && owner.epoch >= fence.given_up_below) {
@@ -75,7 +76,7 @@ void judge_owner(const Config& config, const ports::OwnerRow& owner, Participant
     finding.grade = DoctorFinding::Grade::refusal;
     finding.seen = protocol::sentence(protocol::FenceRuling::refuse_foreign, fence, sight,
                                       config.coordinator.coordinator_id, info.name);
-    finding.remedy = "stop the other process, if one runs; then put its log back, or start with --log-lost";
+    finding.remedy = "if another process of this coordinator runs, stop that first";
     info.state = ParticipantInfo::State::refused;
   }
   info.findings.push_back(std::move(finding));

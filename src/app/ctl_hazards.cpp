@@ -44,15 +44,16 @@ int shown(const CtlCall& call, std::vector<Hazard> hazards, const std::optional<
                      base::utc_text(one.found_at_ms), one.reason});
   }
   const auto where = call.has("config") ? " --config " + shell_quoted(call.text("config")) : "";
-  return print(
-      aligned(table) +
-          "next: compare the databases, repair what is missing or too much, and then, for each:\n"
-          "      assentctl hazards acknowledge " +
-          hazards.front().gtrid + " " + std::to_string(hazards.front().branch) + " --reason TEXT" + where +
-          "\n      Where nothing had been decided, that has the rest rolled back; to commit the rest instead:\n"
-          "      assentctl resolve " +
-          hazards.front().gtrid + " --commit --reason TEXT --config FILE\n",
-      code);
+  return print(aligned(table) +
+                   "next: compare the databases. Where it was decided, repair what is missing or too much, and then:\n"
+                   "      assentctl hazards acknowledge " +
+                   hazards.front().gtrid + " " + std::to_string(hazards.front().branch) + " --reason TEXT" + where +
+                   "\n      Where nothing was decided, either commit the other branches as well:\n"
+                   "      assentctl resolve " +
+                   hazards.front().gtrid + " --commit --reason TEXT --config " +
+                   (call.has("config") ? shell_quoted(call.text("config")) : "FILE") +
+                   "\n      or undo by hand what has committed, and acknowledge it as above, which rolls them back.\n",
+               code);
 }
 
 // The log of a stopped coordinator, if it is the one that its databases were last used with: another one does not know
@@ -85,7 +86,12 @@ int ctl_hazards(const CtlCall& call) {
 // On the log of a stopped coordinator. Nothing is written where the hazard is not open in it.
 Status acknowledge_in_log(const Config& config, const Acknowledgement& said, const Audit& audit) {
   const auto log = last_log_of_stopped(config);
-  if (!log) return log.error();
+  if (!log) {
+    auto error = log.error();
+    // That is said of a hazard here.
+    if (error.code == Errc::not_found) error.code = Errc::io;
+    return error;
+  }
   const auto hazards = coordinator::open_hazards(*log);
   const bool is_open = std::any_of(hazards.begin(), hazards.end(), [&](const auto& hazard) {
     return hazard.gtrid == said.gtrid && hazard.branch == said.branch;
@@ -122,7 +128,7 @@ int ctl_acknowledge(const CtlCall& call) {
   if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size() || said.branch == 0) {
     return usage("BRANCH is a number from 1");
   }
-  if (said.reason.empty()) return usage("--reason TEXT is required: it is kept for whoever asks later");
+  if (said.reason.empty()) return usage("--reason TEXT is required; it is kept on record");
   if (said.reason.size() > kReasonBytesMax) {
     return usage("--reason takes at most " + std::to_string(kReasonBytesMax) + " bytes");
   }
@@ -132,7 +138,9 @@ int ctl_acknowledge(const CtlCall& call) {
     if (const auto* code = std::get_if<int>(&loaded)) return *code;
     const auto& config = std::get<Config>(loaded);
     done = acknowledge_in_log(config, said, Audit(config.audit_file));
-    if (!done) return failed_with_log(call, config, done.error(), "hazards acknowledge");
+    if (!done && done.error().code != Errc::not_found) {
+      return failed_with_log(call, config, done.error(), "hazards acknowledge");
+    }
   } else {
     auto client = ctl_connect(call);
     if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
@@ -145,12 +153,12 @@ int ctl_acknowledge(const CtlCall& call) {
 
 void config_option(CtlOptions& options) {
   options.add_options()("config", po::value<std::string>()->value_name("FILE"),
-                        "of a stopped coordinator, whose log is asked; otherwise the running one is");
+                        "configuration of a stopped coordinator, to read its log; otherwise the running one is asked");
 }
 
 void acknowledge_options(CtlOptions& options) {
   options.add_options()("reason", po::value<std::string>()->value_name("TEXT"),
-                        "what was done about it; kept (required)");
+                        "what was done about it; kept on record (required)");
   config_option(options);
 }
 
@@ -160,30 +168,30 @@ std::span<const CtlCommand> hazard_commands() noexcept {
   static constexpr CtlCommand kCommands[] = {
       {"hazards", "", 0, 0, "branches that came to the opposite of what was decided",
        R"help(Lists the hazards that nobody has acknowledged: a branch that was decided for commit and is gone without its proof row
-(rolled back by hand, say), or one that was to be rolled back and was committed. The other branches have come to what was
-decided, so the databases disagree until somebody repairs them; where nothing was decided, they wait for `assentctl
-resolve`, or for the acknowledgement, which has them rolled back. Hazards and their rows are kept until they are
-acknowledged.
+(rolled back by hand, say), or one that was to be rolled back and was committed. Where the transaction was decided, its
+other branches follow the decision, so the databases disagree until somebody repairs them. Where nothing was decided, the
+other branches wait: `assentctl resolve --commit` commits them, `hazards acknowledge` has them rolled back. Hazards and
+their rows are kept until they are acknowledged.
 
-Exit codes: 0 none is open, 2 one is (for monitoring), 65 the log is damaged or not there, 69 the coordinator is not
-there or, with --config, runs.
+Exit codes: 0 none is open, 2 one is (for monitoring), 65 the log is damaged, 69 the coordinator is not there or,
+with --config, runs, 73 the log is missing or may not be read.
 
 Examples:
   assentctl hazards
   assentctl hazards --config config/assentd.json --json
 )help",
        config_option, ctl_hazards},
-      {"hazards acknowledge", "GTRID BRANCH", 2, 2, "say that a hazard has been seen to",
+      {"hazards acknowledge", "GTRID BRANCH", 2, 2, "say that a hazard has been dealt with",
        R"help(Closes one hazard, once the databases were compared and repaired. Who and why are kept in the log and in the audit
 file. The branch counts as settled from then on: should its server bring it back, it is rolled back.
 
 Exit codes: 0 acknowledged, 64 wrong usage, 65 no such hazard is open, 69 the coordinator is not there or, with
---config, runs, 73 the audit file or the log cannot be written.
+--config, runs, 73 the log is missing, or it or the audit file cannot be written.
 
 Examples:
   assentctl hazards acknowledge shop1.0000002a.00000000012f.9f86d081884c7d65.2 2 --reason 'stock taken by hand, ticket 4711'
 )help",
-       acknowledge_options, ctl_acknowledge},
+       acknowledge_options, ctl_acknowledge, true, "--reason TEXT"},
   };
   return kCommands;
 }

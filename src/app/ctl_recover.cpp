@@ -75,8 +75,16 @@ std::string next_steps(const CtlCall& call, const Survey& survey, const Seen& se
   }
   for (const auto& [gtrid, one] : seen.transactions) {
     if (one.ruled.ruling != protocol::Ruling::undecidable || !one.is_in_doubt()) continue;
-    if (!one.without_log && !call.has("log-lost")) {
+    const bool another_log_knew =
+        one.ruled.ground == protocol::Ground::older_log || one.ruled.ground == protocol::Ground::other_log;
+    if (another_log_knew && !one.without_log && !call.has("log-lost")) {
       text += "next: if the log that knew is gone for good: " + again(call, " --log-lost") + "\n";
+      return text;
+    }
+    if (one.ruled.ground == protocol::Ground::not_all_seen && !one.without_log) {
+      text += "next: make every participant of " + gtrid +
+              " reachable, under the address of the server that it had, and "
+              "run this again\n";
       return text;
     }
     if (one.ruled.ground == protocol::Ground::all_prepared) {
@@ -230,8 +238,8 @@ int live_shown(const CtlCall& call, const Survey& survey) {
     text += survey.unreachable.empty()
                 ? "nothing of coordinator '" + survey.coordinator + "' is in doubt\n"
                 : "what is in doubt at the participants that were not reached is not known; elsewhere nothing is\n";
-  } else {
-    text += "the coordinator runs, and goes on trying by itself\n";
+  } else if (any(survey, Verdict::will_commit) || any(survey, Verdict::will_roll_back)) {
+    text += "the coordinator runs, and keeps trying to settle what will commit or roll back\n";
   }
   if (count_within_reach(survey) > 0 && !call.has("apply")) {
     text += "next: assentctl --address " + address + " recover --apply\n";
@@ -316,7 +324,7 @@ void recover_options(CtlOptions& options) {
       ("participant", po::value<std::string>()->value_name("NAME"), "show branches at this one only")         //
       ("min-age-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(0), "show older ones only")  //
       ("audit-file", po::value<std::string>()->value_name("FILE"),
-       "where acts are written down, instead of recovery.audit_file")  //
+       "where to record what is done, instead of recovery.audit_file")  //
       ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(kPatienceMs),
        "with --apply: how long to try what cannot be settled at once");
 }
@@ -336,8 +344,8 @@ says of every branch what will become of it, and why. A running coordinator is a
   will roll back       nothing has decided its transaction (presumed abort), or a rollback was
   committed            it has, as its proof row says
   rolled back          it has, or was never prepared
-  HAZARD               somebody settled it the other way, by hand for instance, or no decision covers what it shows
-  UNDECIDABLE          nobody can know, not while something cannot be reached, or not before an operator has spoken
+  HAZARD               somebody settled it the other way, by hand for instance, or it committed without a decision
+  UNDECIDABLE          nobody can know: because something cannot be reached, or until an operator chooses
   foreign, other coordinator's    not this coordinator's: never touched. So is one that is named as ours, where no row
                        of Assent's stands for it: somebody else has made it, and a DBA may end it (see the runbook)
 
@@ -346,15 +354,16 @@ cannot be reached may show a commit. A proof row for which the log has no decisi
 they are until `assentctl resolve` commits them or `hazards acknowledge` has them rolled back.
 
 Only looks, unless --apply is given: then everything with a certain verdict is settled. That can be run again at any
-time, by several at once too; participants that cannot be reached are gone past and listed. Every act is written to the
+time, by several at once too; participants that cannot be reached are skipped and listed. Every act is written to the
 audit file before it is done.
 
-With --log-lost the log is taken for gone. What is in three phases is finished by its acceptors. In two phases, a proof
+With --log-lost the log is taken to be gone. What is in three phases is finished by its acceptors. In two phases, a proof
 row of any branch means commit; a branch that is neither prepared nor proven is fenced off and means rollback; where
 all are prepared and none is proven nobody can know, and only `assentctl resolve` settles it.
 
-Exit codes: 0 nothing is in doubt, 2 something is left in doubt, or a hazard was seen, with --apply too, 65 the log is damaged or not there, 69 a
-database cannot be reached, or the coordinator runs, 73 the audit file cannot be written, 78 the configuration is wrong.
+Exit codes: 0 nothing is in doubt, 2 something is left in doubt, or a hazard was seen, with --apply too, 65 the log is
+damaged, 69 a database cannot be reached, or the coordinator runs, 73 the log is missing or may not be read, or the audit
+file cannot be written, 78 the configuration is wrong.
 
 Examples:
   assentctl recover

@@ -36,16 +36,25 @@ Error refused(std::string what) {
   return {Errc::conflict, std::move(what), false};
 }
 
-// Why the operator has no say in it, or nothing.
+// The command that settles what is certain of `one`. Its log, where it is there and counts, is not to be taken for
+// lost.
+std::string recover_command(const CtlCall& call, const SeenTransaction& one,
+                            const std::optional<ports::LogState>& log) {
+  const bool counts = one.protocol == Protocol::three_phase
+                          ? log && protocol::parse_gtrid(one.gtrid)->epoch <= log->epoch
+                          : !one.without_log;
+  return "assentctl recover --config " + shell_quoted(call.text("config")) + (counts ? "" : " --log-lost") + " --apply";
+}
+
+// Why the operator has no say in it, or nothing. `recover` settles what is certain.
 std::optional<Error> why_not(const SeenTransaction& one, Value value, const std::set<std::string>& without,
-                             const CtlCall& call) {
-  const auto recover = "assentctl recover --config " + shell_quoted(call.text("config"));
+                             const std::string& recover) {
   const bool commits = value == Value::commit;
   if (one.ruled.ground == Ground::contradicted) return std::nullopt;
   if (one.protocol == Protocol::three_phase && one.ruled.ground != Ground::chosen) {
-    return refused("it is in three phases: its acceptors decide, nobody else. Run: " + recover + " --log-lost --apply");
+    return refused("it is in three phases: its acceptors decide, nobody else. Run: " + recover);
   }
-  // Of an earlier epoch, whoever cannot be read may show a commit: an operator who knows better says so.
+  // In an earlier epoch, a participant that cannot be read may have committed: an operator who knows otherwise says so.
   const bool awaits_others = !one.without_log && one.ruled.ground == Ground::not_all_seen;
   if (awaits_others && commits) {
     return refused(
@@ -60,14 +69,14 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
     const char* what = one.ruled.ruling == protocol::Ruling::commit ? "commit" : "rollback";
     return refused(one.ruled.ruling == protocol::Ruling::undecidable
                        ? one.why
-                       : std::string("the log says ") + what + " (" + one.why + "). Run: " + recover + " --apply");
+                       : std::string("the log says ") + what + " (" + one.why + "). Run: " + recover);
   }
   if (!one.is_in_doubt()) return refused("no branch of it is prepared where it could be looked for");
   switch (one.ruled.ground) {
     case Ground::proven:
     case Ground::missing:
       return refused((one.ruled.ground == Ground::proven ? "commit is certain: " : "rollback is certain: ") + one.why +
-                     ". Run: " + recover + " --log-lost --apply");
+                     ". Run: " + recover);
     case Ground::chosen:
       if ((one.ruled.ruling == protocol::Ruling::commit) == commits) return std::nullopt;
       return refused("the opposite was " + one.why);
@@ -118,7 +127,8 @@ std::optional<Error> record(const Databases& databases, const Seen& seen, const 
 // With its log a coordinator does what was chosen: one that runs by itself, and for one that is stopped this does, as a
 // start would.
 Result<Survey> settle_with_log(const Config& config, const Databases& databases, LostLog& lost,
-                               const std::string& gtrid, const Audit& audit, const RecoveryBounds& bounds) {
+                               const std::string& gtrid, Value value, const Audit& audit,
+                               const RecoveryBounds& bounds) {
   const auto log = read_log_of_stopped(config);
   if (log.ok()) {
     auto own = config;
@@ -134,7 +144,8 @@ Result<Survey> settle_with_log(const Config& config, const Databases& databases,
     std::erase_if(seen.transactions, [&](const auto& one) { return one.first != gtrid; });
     seen.others.clear();
     seen.planted.clear();
-    seen.hazards.clear();
+    // The coordinator closes those of what has committed everywhere.
+    if (value == Value::commit) seen.hazards.clear();
     const bool is_left = std::any_of(seen.transactions.begin(), seen.transactions.end(),
                                      [](const auto& one) { return one.second.is_in_doubt(); });
     const bool runs = wal::running_owner(config.log.directory, wal::posix_disk()).has_value();
@@ -145,7 +156,69 @@ Result<Survey> settle_with_log(const Config& config, const Databases& databases,
   }
 }
 
-// Where there is a log, and nobody runs on it.
+bool is_in_doubt(const SurveyBranch& branch) {
+  return branch.verdict == Verdict::will_commit || branch.verdict == Verdict::will_roll_back ||
+         branch.verdict == Verdict::undecidable;
+}
+
+// What came of the choice, and what is left to do.
+std::string text_of_choice(const CtlCall& call, const Survey& survey, Value value, const std::string& recover,
+                           const Audit& audit, bool runs) {
+  const auto& gtrid = call.operands[0];
+  const auto& branches = survey.branches;
+  std::string text = survey_text(survey);
+  if (!survey.unreachable.empty() || std::any_of(branches.begin(), branches.end(), is_in_doubt)) {
+    return text + "your choice is recorded; what is left is settled by: " + recover + '\n';
+  }
+  text += gtrid + ": " + (value == Value::commit ? "committed" : "rolled back") +
+          (is_clean(survey) ? " everywhere" : "") + ", by your choice; it is recorded in " + audit.path() + '\n';
+  for (const auto& branch : branches) {
+    if (branch.verdict != Verdict::hazard) continue;
+    text += "next: a hazard is left at '" + branch.participant +
+            "': repair it there, then: assentctl hazards acknowledge " + gtrid + ' ' + std::to_string(branch.branch) +
+            " --reason TEXT" + (runs ? "" : " --config " + shell_quoted(call.text("config"))) + '\n';
+  }
+  return text;
+}
+
+// Hazards of a rollback stay open until they are acknowledged, which undoes nothing of it.
+int code_of_choice(const Survey& survey, Value value) {
+  const auto& branches = survey.branches;
+  if (!survey.unreachable.empty() || std::any_of(branches.begin(), branches.end(), is_in_doubt)) return kExitNotSettled;
+  if (value == Value::rollback) return kExitRolledBack;
+  return is_clean(survey) ? kExitGood : kExitNotSettled;
+}
+
+int told_choice(const CtlCall& call, const Survey& survey, Value value, const std::string& recover, const Audit& audit,
+                const AuditedAct& act, bool runs) {
+  const int code = code_of_choice(survey, value);
+  if (auto written = audit.write({act}, code == kExitNotSettled ? "not_done" : "done"); !written.ok()) {
+    complain(kCtlName, written.error().what);
+  }
+  if (call.json) return print(json_of(survey) + '\n', code);
+  return print(text_of_choice(call, survey, value, recover, audit, runs), code);
+}
+
+// No branch of it is prepared. An operator may have chosen before.
+int nothing_to_settle(const CtlCall& call, const Seen& seen, Value value) {
+  const auto& gtrid = call.operands[0];
+  const auto found = std::find_if(seen.choices.begin(), seen.choices.end(),
+                                  [&](const auto& choice) { return choice.first.first == gtrid; });
+  if (found != seen.choices.end()) {
+    const auto& choice = found->second;
+    const auto by = std::string(choice.value == Value::commit ? "commit" : "rollback") + " was chosen by " +
+                    choice.who + " on " + base::utc_text(choice.made_at_ms) + ": " + choice.reason;
+    if (choice.value != value) {
+      return ctl_failed(call, {Errc::conflict, gtrid + ": the opposite stands: " + by}, kExitNotSettled);
+    }
+    return ctl_failed(call, {Errc::not_found, gtrid + ": nothing is left to settle where it was looked for; " + by},
+                      seen.unreachable.empty() ? kExitBadInput : kExitUnavailable);
+  }
+  return ctl_failed(call, {Errc::not_found, "no branch of " + gtrid + " is prepared where it could be looked for"},
+                    seen.unreachable.empty() ? kExitBadInput : kExitUnavailable);
+}
+
+// Where there is a log that no process is using.
 void note_in_log(const Config& config, const AuditedAct& act) {
   auto opened = wal::open_for_tool(config.log, wal::posix_disk());
   if (!opened.ok()) return;
@@ -173,19 +246,19 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   }
   Databases databases;
   if (auto opened = databases.open(config, id); !opened.ok()) return ctl_failed(call, opened.error(), kExitBadConfig);
-  LostLog lost(databases, std::move(log));
+  LostLog lost(databases, log);
   const auto seen = lost.look_to_settle();
   if (const auto life = lost.sign_of_life(); life && !seen.transactions.contains(gtrid)) {
     return ctl_failed(call, it_lives(id, *life), kExitUnavailable);
   }
   const auto found = seen.transactions.find(gtrid);
   if (found == seen.transactions.end()) {
-    return ctl_failed(call, {Errc::not_found, "no branch of " + gtrid + " is prepared where it could be looked for"},
-                      seen.unreachable.empty() ? kExitBadInput : kExitUnavailable);
+    return nothing_to_settle(call, seen, value);
   }
   const AuditedAct act{value == Value::commit ? "choose_commit" : "choose_rollback", gtrid, 0, {}, call.text("reason")};
   const Audit audit(call.has("audit-file") ? call.text("audit-file") : config.audit_file);
-  if (const auto error = why_not(found->second, value, without, call)) {
+  const auto recover = recover_command(call, found->second, log);
+  if (const auto error = why_not(found->second, value, without, recover)) {
     if (auto written = audit.write({act}, "refused"); !written.ok()) complain(kCtlName, written.error().what);
     return ctl_failed(call, {error->code, gtrid + ": " + error->what, false}, kExitNotSettled);
   }
@@ -201,24 +274,9 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
   if (!found->second.without_log) {
     const RecoveryBounds bounds{std::chrono::milliseconds(call.number("timeout-ms")), [] { return false; },
                                 [](std::size_t, std::size_t) {}};
-    auto survey = settle_with_log(config, databases, lost, gtrid, audit, bounds);
+    auto survey = settle_with_log(config, databases, lost, gtrid, value, audit, bounds);
     if (!survey.ok()) return ctl_failed(call, survey.error(), kExitUnavailable);
-    const bool in_doubt = std::any_of(survey->branches.begin(), survey->branches.end(), [](const auto& branch) {
-      return branch.verdict == Verdict::will_commit || branch.verdict == Verdict::will_roll_back ||
-             branch.verdict == Verdict::undecidable;
-    });
-    if (auto written = audit.write({act}, in_doubt ? "not_done" : "done"); !written.ok()) {
-      complain(kCtlName, written.error().what);
-    }
-    const int code = in_doubt ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;
-    if (call.json) return print(json_of(*survey) + '\n', code);
-    const auto next =
-        in_doubt ? "your choice is recorded; what is left is settled by: assentctl recover --config " +
-                       shell_quoted(call.text("config")) + " --apply\n"
-                 : gtrid + ": " + (value == Value::commit ? "committed" : "rolled back") +
-                       ", by your choice; it is recorded in " + audit.path() +
-                       (value == Value::commit ? "" : "; its hazards stay open until they are acknowledged") + '\n';
-    return print(survey_text(*survey) + next, code);
+    return told_choice(call, *survey, value, recover, audit, act, runs);
   }
   const auto only_this = [&](Seen all) {
     std::erase_if(all.transactions, [&](const auto& one) { return one.first != gtrid; });
@@ -238,20 +296,10 @@ int resolve(const CtlCall& call, const Config& config, Value value) {
     error.what += ". Your choice stands";
     return ctl_failed(call, error, kExitUnavailable);
   }
-  if (auto written = audit.write({act}, recovered->empty() ? "done" : "not_done"); !written.ok())
-    complain(kCtlName, written.error().what);
   const auto after = only_this(lost.look());
   auto survey = lost.surveyor().survey(after, {.gtrid = gtrid, .participant = {}, .age_min_ms = 0, .from = {}});
   add_unproven(survey, *recovered);
-  const bool settled = is_clean(survey) && survey.unreachable.empty();
-  const int code = !settled ? kExitNotSettled : value == Value::commit ? kExitGood : kExitRolledBack;
-  if (call.json) return print(json_of(survey) + '\n', code);
-  return print(survey_text(survey) +
-                   (settled ? gtrid + ": " + (value == Value::commit ? "committed" : "rolled back") +
-                                  " everywhere, by your choice; it is recorded in " + audit.path() + '\n'
-                            : "your choice is recorded; what is left is settled by: assentctl recover --config " +
-                                  shell_quoted(call.text("config")) + " --log-lost --apply\n"),
-               code);
+  return told_choice(call, survey, value, recover, audit, act, runs);
 }
 
 int ctl_resolve(const CtlCall& call) {
@@ -260,8 +308,7 @@ int ctl_resolve(const CtlCall& call) {
     return static_cast<int>(kExitUsage);
   };
   if (call.has("commit") == call.has("rollback")) return usage("resolve: give --commit or --rollback");
-  if (call.text("reason").empty())
-    return usage("resolve: --reason TEXT is required: it is kept for whoever asks later");
+  if (call.text("reason").empty()) return usage("resolve: --reason TEXT is required; it is kept on record");
   if (call.text("reason").size() > kReasonBytesMax) {
     return usage("resolve: --reason takes at most " + std::to_string(kReasonBytesMax) + " bytes");
   }
@@ -284,11 +331,11 @@ void resolve_options(CtlOptions& options) {
       ("config", po::value<std::string>()->value_name("FILE"), "a configuration with the databases (required)")  //
       ("commit", "commit every branch of it")                                                                    //
       ("rollback", "roll every branch of it back")                                                               //
-      ("reason", po::value<std::string>()->value_name("TEXT"), "how you know; kept (required)")                  //
+      ("reason", po::value<std::string>()->value_name("TEXT"), "how you know; kept on record (required)")        //
       ("without", po::value<std::vector<std::string>>()->value_name("NAME"),
-       "this participant is gone for good, and is not waited for; may be repeated")  //
+       "go on without this participant, which is gone for good; may be repeated")  //
       ("audit-file", po::value<std::string>()->value_name("FILE"),
-       "where acts are written down, instead of recovery.audit_file")  //
+       "where to record what is done, instead of recovery.audit_file")  //
       ("timeout-ms", po::value<std::uint32_t>()->value_name("MS")->default_value(kPatienceMs),
        "how long to try what cannot be settled at once");
 }
@@ -298,27 +345,32 @@ void resolve_options(CtlOptions& options) {
 std::span<const CtlCommand> choice_commands() noexcept {
   static constexpr CtlCommand kCommands[] = {
       {"resolve", "GTRID", 1, 1, "your choice for a transaction whose outcome cannot be known",
-       R"help(Settles one transaction in two phases by your own choice: for when its log is lost, every branch is prepared, and no
-proof row tells; or when the log has no decision, and a proof row shows that a branch has committed (a hazard): then
---commit commits the rest and closes the hazard, --rollback rolls it back. Where a participant that may hold such a row is gone for good,
---rollback --without NAME. Find out first what the application, its clients or its books say. With its log, a running
-coordinator does what you chose within its next sweep; for a stopped one this is done at once, as at its start.
+       R"help(Settles one transaction by your own choice. In two phases, you have one in three cases:
 
-In three phases the acceptors decide. Only where they know of no decision, and a proof row shows that a branch has
-committed (a hazard), is the choice yours, and the coordinator has to be stopped for it.
+  - The log is lost, every branch is prepared, and there is no proof row.
+  - The log has no decision, and a proof row shows that a branch has committed (a hazard). --commit commits the other
+    branches and closes the hazard; --rollback rolls them back and leaves the hazard to be acknowledged.
+  - The log has no decision, and a participant that may hold such a row is gone for good: --rollback --without NAME.
 
-Refused when anything knows better: a decision in the log, a proof row, a branch that was never prepared, an earlier
-choice to the contrary, the acceptors of a transaction in three phases. Your choice is recorded as heuristic at every
-participant of it, in the audit file, and in the log where there is one nobody runs on, and shown from then on.
+Find out first what the application, its clients or its books say. A running coordinator that has its log does what you
+chose within its next sweep; for a stopped one this command does it at once.
 
-Exit codes: 0 committed everywhere, 1 rolled back everywhere, 2 refused, or not settled everywhere yet, 64 wrong usage,
-65 no such transaction, 69 the same while a database cannot be reached, 73 the audit file cannot be written.
+In three phases the acceptors decide. You have a choice only where they know of no decision, and a proof row shows that
+a branch has committed (a hazard). Stop the coordinator for that, and wait 3 s.
+
+Refused where the outcome is known: from the log, a proof row, a branch that was never prepared, the acceptors of a
+transaction in three phases, or an earlier choice of the opposite. Your choice is kept as "heuristic" at every
+participant of the transaction, in the audit file, and, if the coordinator is stopped, in its log. From then on
+`assentctl recover` shows it.
+
+Exit codes: 0 committed everywhere, 1 rolled back (a hazard stays open until it is acknowledged), 2 refused, or not
+settled everywhere yet, 64 wrong usage, 65 no such transaction, or it is settled, 69 the same while a database cannot be reached, 73 the audit file cannot be written.
 
 Examples:
   assentctl resolve shop1.0000002a.00000000012f.9f86d081884c7d65.2 --rollback \
     --reason 'the customer was never charged, ticket 4711' --config config/assentd.json
 )help",
-       resolve_options, ctl_resolve},
+       resolve_options, ctl_resolve, true, "--commit|--rollback --reason TEXT --config FILE"},
   };
   return kCommands;
 }

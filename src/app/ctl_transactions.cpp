@@ -161,10 +161,22 @@ std::string shown_outcome(const TransactionStatus& status) {
   return status.outcome ? to_string(*status.outcome) : "undecided";
 }
 
+// "unknown (a hazard at 'stock')".
+std::string outcome_in_words(const TransactionStatus& status) {
+  if (!status.outcome) return "not known yet";
+  std::string hazards;
+  for (const auto& branch : status.branches) {
+    if (branch.state != BranchState::hazard && branch.state != BranchState::acknowledged) continue;
+    hazards += (hazards.empty() ? " (a hazard at '" : ", '") + branch.participant + "'";
+  }
+  const bool because = status.outcome == Outcome::unknown && !hazards.empty();
+  return std::string(to_string(*status.outcome)) + (because ? hazards + ")" : "");
+}
+
 std::string shown_status(const TransactionStatus& status) {
   std::string out = shown_outcome(status) + "  " + printable(status.gtrid) + '\n';
   if (status.cause) out += shown_cause(*status.cause);
-  Table about{{"  decided", status.outcome ? to_string(*status.outcome) : "not yet"},
+  Table about{{"  outcome", outcome_in_words(status)},
               {"  settled", status.settled ? "yes" : "no"},
               {"  protocol", to_string(status.protocol)},
               {"  age", shown_age(status.age_ms)}};
@@ -211,7 +223,12 @@ int ctl_submit(const CtlCall& call) {
     error.what = "the outcome is not known: " + error.what + "; " + ask;
     return ctl_failed(call, error, kExitNotSettled);
   }
-  if (result->outcome == Outcome::unknown) complain(kCtlName, "the outcome is not known; " + ask);
+  if (result->outcome == Outcome::unknown) {
+    complain(kCtlName, result->settled
+                           ? "the outcome is not known, and nothing more will become known here: every branch is "
+                             "settled. Compare the databases"
+                           : "the outcome is not known; " + ask);
+  }
   return print(call.json ? json_of(*result) + '\n' : shown_result(*result), exit_code_of_outcome(result->outcome));
 }
 

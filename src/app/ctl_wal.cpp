@@ -9,17 +9,15 @@
 namespace assent::app {
 namespace {
 
-// What is wrong with a log is bad input to these commands, whatever made it so.
+// A damaged log is bad input to these commands. One that is in use is unavailable for now; one that is missing,
+// or may not be read or written, cannot be used at all.
 int exit_code(const Error& error) {
-  return error.code == Errc::internal ? kExitInternal : kExitBadInput;
-}
-
-// To those that change it, a log that is in use is not to be had now, and a place that cannot be written not at all.
-int exit_code_of_change(const Error& error) {
   switch (error.code) {
     case Errc::log_locked: return kExitUnavailable;
+    case Errc::not_found:
     case Errc::io: return kExitCannotCreate;
-    default: return exit_code(error);
+    case Errc::internal: return kExitInternal;
+    default: return kExitBadInput;
   }
 }
 
@@ -82,7 +80,7 @@ int ctl_wal_repair(const CtlCall& call) {
   options.force_lose = call.has("force-lose");
   options.dry_run = call.has("dry-run");
   const auto report = wal::repair(options, wal::posix_disk());
-  if (!report) return ctl_failed(call, report.error(), exit_code_of_change(report.error()));
+  if (!report) return ctl_failed(call, report.error(), exit_code(report.error()));
   const bool refused = report->tail == wal::Tail::corrupt && !options.force_lose;
   return print(call.json ? json_of(options, *report) : text_of(options, *report), refused ? kExitBadInput : kExitGood);
 }
@@ -90,14 +88,14 @@ int ctl_wal_repair(const CtlCall& call) {
 int ctl_wal_compact(const CtlCall& call) {
   const auto directory = real_directory(call);
   const auto report = wal::compact(directory, wal::posix_disk());
-  if (!report) return ctl_failed(call, report.error(), exit_code_of_change(report.error()));
+  if (!report) return ctl_failed(call, report.error(), exit_code(report.error()));
   return print(call.json ? json_of(directory, *report) : text_of(directory, *report), kExitGood);
 }
 
 void repair_options(CtlOptions& options) {
   options.add_options()                                                                    //
       ("force-lose", "make a damaged log usable again without what cannot be read of it")  //
-      ("dry-run", "only tell what would be done");
+      ("dry-run", "only print what would be done");
 }
 
 }  // namespace
@@ -108,7 +106,8 @@ std::span<const CtlCommand> log_commands() noexcept {
        R"help(Reads the log in DIR and checks every byte of it; nothing is changed. Each finding names its file, the byte and what
 to do.
 
-Exit codes: 0 whole (a torn tail is what a crash leaves, and is whole), 65 damaged or not a log.
+Exit codes: 0 whole (a torn tail is what a crash leaves, and is whole), 65 damaged, 73 it is missing
+or may not be read.
 
 Examples:
   assentctl wal verify /var/lib/assent/log
@@ -119,7 +118,8 @@ Examples:
        R"help(Prints the records of the log in DIR, one line each; nothing is changed. With --json each line is a JSON object, the
 last one {"error":...} when the log could not be read to its end. What is older than the checkpoint is gone.
 
-Exit codes: 0 whole, 65 damaged or not a log (what can be read is printed, what stands behind the damage marked so).
+Exit codes: 0 whole, 65 damaged (what can be read is printed, what stands behind the damage marked so),
+73 it is missing or may not be read.
 
 Examples:
   assentctl wal dump /var/lib/assent/log | tail
@@ -128,17 +128,18 @@ Examples:
        nullptr, ctl_wal_dump},
       {"wal repair", "DIR", 1, 1, "make a torn or damaged decision log usable again",
        R"help(Of a stopped coordinator. First the whole log in DIR is copied beside it, to DIR.before-repair-TIME; without a copy
-nothing is changed. Then the log is made to go on behind a torn tail, which a crash leaves and nobody was ever told
-about.
+nothing is changed. Then the log is made to go on behind a torn tail, which a crash leaves and which was never
+acknowledged to anybody.
 
-A damaged log is left as it is, and what is damaged is told, with the decisions that can still be read. With
---force-lose the log goes on without what cannot be read. Kept is every decision to commit that can be read, before
-the damage and behind it. What is lost can have been such decisions too: so from then on no branch in two phases that
-was prepared before the repair, and whose decision was not kept, is rolled back by the coordinator: settle those by
-hand, as is printed. A log that is as new, from a copy, is better than any repair.
+A damaged log is left as it is; what is damaged is printed, with the decisions that can still be read. With
+--force-lose the log goes on without what cannot be read. Every decision to commit that can be read is kept, before
+the damage and behind it. The lost part may have held such decisions too. So from then on the coordinator rolls back no
+branch in two phases that was prepared before the repair and whose decision was not kept: settle those by hand, as is
+printed. A copy of the log that is as new is better than any repair.
 
 Exit codes: 0 repaired, or nothing to repair; 64 wrong usage; 65 damaged (and no --force-lose), of a newer format, or
-not a log; 69 a process owns the log; 73 no copy could be made, or a file not be written.
+not a log; 69 a process owns the log; 73 it is missing or may not be read, no copy could be made, or a file not be
+written.
 
 Examples:
   assentctl wal repair /var/lib/assent/log
@@ -152,7 +153,7 @@ coordinator does so by itself as segments fill. A torn tail is passed first, aft
 run again; then there is nothing to gain.
 
 Exit codes: 0 done; 64 wrong usage; 65 damaged (see 'wal verify' and 'wal repair'), of a newer format, or not a log;
-69 a process owns the log; 73 a file cannot be written.
+69 a process owns the log; 73 it is missing or may not be read, or a file cannot be written.
 
 Example:
   assentctl wal compact /var/lib/assent/log

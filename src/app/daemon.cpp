@@ -173,8 +173,7 @@ int serve(const Config& config, const std::string& ready_path, bool log_lost) {
                  config.coordinator.drain_timeout.count());
   } else if (displaced) {
     spdlog::critical(
-        "{}. Stopping: what is open here is finished by the other. One of the two must not be started again: see which "
-        "log has the decisions",
+        "{}. Stopping: the other process finishes what is open here. Do not start this one again while that one serves",
         *displaced);
   } else {
     spdlog::critical(

@@ -92,7 +92,8 @@ Status Engine::start(const Config& config, bool log_lost) {
     participants.push_back(participant::make_participant(participant.connection, loop));
     all.push_back(participants.back().get());
   }
-  const coordinator::StartQuestion question{config.coordinator.coordinator_id, candidate->place(), log_lost};
+  const coordinator::StartQuestion question{config.coordinator.coordinator_id, candidate->place(), log_lost,
+                                            config.log.directory};
   auto plan = coordinator::plan_start(question, candidate->state(), all);
   if (!plan) return std::move(plan).error();
   auto settings = config.coordinator;
@@ -105,7 +106,7 @@ Status Engine::start(const Config& config, bool log_lost) {
   if (!opened) return std::move(opened).error();
   plan->place = opened->place;
   for (const auto& note : opened->notes) spdlog::warn("log {}: {}", config.log.directory, note);
-  spdlog::info("log {}: {}, {} decided transactions to finish", config.log.directory,
+  spdlog::info("log {}: {}, transactions to finish: {}", config.log.directory,
                opened->created ? "created" : wal::to_string(opened->tail), opened->state.live.size());
   log = std::move(opened->log);
   coordinator =

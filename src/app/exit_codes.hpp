@@ -11,7 +11,7 @@ enum ExitCode : int {
   kExitBadInput = 65,      ///< A file or answer that was given is wrong or damaged.
   kExitUnavailable = 69,   ///< The coordinator or a participant is not there.
   kExitInternal = 70,      ///< A bug, or a log that can no longer be trusted to be durable.
-  kExitCannotCreate = 73,  ///< A directory, file or port that is needed cannot be had.
+  kExitCannotCreate = 73,  ///< A directory or file that is needed is missing, or cannot be used.
   kExitBadConfig = 78,     ///< The configuration is wrong, or a participant's would break a guarantee.
 };
 

@@ -187,8 +187,8 @@ Error it_lives(const std::string& coordinator_id, milliseconds sign_of_life) {
       "coordinator '" + coordinator_id + "' gave a sign of life " + std::to_string(sign_of_life.count()) +
           " ms ago: it runs, and finishes its transactions itself. If it was killed just now, run this again in " +
           std::to_string(LostLog::kSilentAtLeast.count() / 1000) +
-          " s; if it runs on another log by now, or this is a choice for a transaction in three phases, stop it for "
-          "as long as this takes",
+          " s; if it runs on another log by now, or this is a choice for a transaction in three phases, stop it first, "
+          "and start it again afterwards",
       false};
 }
 
@@ -215,7 +215,8 @@ Status fits_owner(const Config& config, const Databases& databases) {
   options.allow_create = false;
   const auto candidate = wal::look(options, wal::posix_disk());
   if (!candidate.ok()) return candidate.error();
-  const coordinator::StartQuestion question{config.coordinator.coordinator_id, candidate->place(), false};
+  const coordinator::StartQuestion question{config.coordinator.coordinator_id, candidate->place(), false,
+                                            config.log.directory};
   const auto plan = coordinator::plan_start(question, candidate->state(), databases.all());
   return plan.ok() ? Status(Ok{}) : Status(plan.error());
 }
@@ -259,7 +260,7 @@ Result<std::map<std::string, std::string>> recover_with_log(const Config& config
     std::this_thread::sleep_for(kLookEvery);
     left = still_listed(databases, wanted);
   }
-  // That one is listed no more is evidence of nothing: the coordinator's own word counts.
+  // That one is no longer listed proves nothing: what the coordinator says counts.
   const auto not_settled = [&](const std::string& gtrid, const std::string& participant) {
     for (auto xid = wanted.lower_bound({gtrid, ""}); xid != wanted.end() && xid->gtrid == gtrid; ++xid) {
       if (protocol::parse_bqual(xid->bqual)->participant == participant) left.insert(*xid);

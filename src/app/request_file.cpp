@@ -25,10 +25,16 @@ Result<Transaction> parse_request_file(const std::string& text) {
   if (tape.at(0).kind != wire::Tape::Kind::object) {
     return wrong("must be a JSON object, such as {\"branches\": [...]}");
   }
-  const auto frame =
-      is_whole_request(tape) ? text : R"({"jsonrpc":"2.0","id":1,"method":"txn.submit","params":)" + text + "}";
+  const bool whole = is_whole_request(tape);
+  const auto frame = whole ? text : R"({"jsonrpc":"2.0","id":1,"method":"txn.submit","params":)" + text + "}";
   auto parsed = wire::Parser().parse_request(frame);
-  if (auto* refusal = std::get_if<wire::Refusal>(&parsed)) return wrong(std::move(refusal->error.what));
+  if (auto* refusal = std::get_if<wire::Refusal>(&parsed)) {
+    // Where the file is the parameters alone, it has no such member.
+    auto& what = refusal->error.what;
+    if (!whole && what.starts_with("params.")) what.erase(0, std::string_view("params.").size());
+    if (!whole && what.starts_with("params ")) what.replace(0, std::string_view("params").size(), "the transaction");
+    return wrong(std::move(what));
+  }
   auto* transaction = std::get_if<Transaction>(&std::get<wire::Request>(parsed).call);
   if (transaction == nullptr) return wrong("the request must be for txn.submit");
   return std::move(*transaction);

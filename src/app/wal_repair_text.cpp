@@ -28,7 +28,7 @@ std::string shown(const wal::MissingRecords& missing) {
   return records + " lost, behind byte " + std::to_string(missing.offset) + " of " + missing.file + '\n';
 }
 
-// Whether anything that was logged is, or may be, there no more.
+// Whether anything that was logged is, or may be, gone.
 bool is_loss(const wal::Salvage& salvage) {
   return salvage.older_lost || !salvage.missing.empty() || !salvage.missing_segments.empty() || salvage.end_unknown;
 }
@@ -39,7 +39,7 @@ std::string oldest_left(const wal::Salvage& salvage) {
   return salvage.first_segment > 0 ? wal::segment_name(salvage.first_segment) : "the last start";
 }
 
-// What is there no more.
+// What is gone.
 std::string text_of_losses(const wal::Salvage& salvage) {
   std::string out;
   for (const auto& one : salvage.unreadable) {
@@ -53,7 +53,7 @@ std::string text_of_losses(const wal::Salvage& salvage) {
   } else if (salvage.checkpoint_lost) {
     out += std::string(
                "the checkpoint is lost, and nothing that it alone held: the segments go back to the first record") +
-           (is_loss(salvage) ? ", but for what is told below\n" : "\n");
+           (is_loss(salvage) ? ", but for what is listed below\n" : "\n");
   }
   for (const auto& one : salvage.missing_segments) {
     out += "LOST: " +
@@ -109,10 +109,10 @@ std::string text_of_next(const wal::RepairOptions& options, const wal::RepairRep
                     "among those kept, are not rolled back. assentd leaves them alone, with an alarm, until they are "
                     "settled by hand.\n";
   if (!report.repaired) {
-    return "nothing was changed. Do the first of these that can be done:\n"
+    return "nothing was changed. Do the first of these that is possible:\n"
            "  restore the directory from a copy that is as new\n  " +
            printable(wal::ctl_command("wal repair", options.directory)) +
-           " --force-lose    (makes a copy, keeps what is kept above)\nWith --force-lose: " + anew;
+           " --force-lose    (makes a copy, keeps what is listed above)\nWith --force-lose: " + anew;
   }
   const auto coordinator = state.coordinator.empty() ? "ID" : state.coordinator;
   const std::string refused =
@@ -122,7 +122,8 @@ std::string text_of_next(const wal::RepairOptions& options, const wal::RepairRep
   return anew + "Before it is started:\n  assentctl recover --config FILE --coordinator " + printable(coordinator) +
          " --log-lost    (lists what is prepared)\n"
          "  the same with --apply    (settles what a proof row, or a branch that is missing, decides)\n"
-         "What is prepared everywhere and has no proof row, the log alone knew. Ask whoever submitted it, and choose:\n"
+         "Of what is prepared everywhere and has no proof row, only the log knew the outcome. Ask those who submitted "
+         "it, and choose:\n"
          "  assentctl resolve GTRID --commit|--rollback --reason TEXT --config FILE\n" +
          (is_loss(*report.salvage) ? refused : "");
 }
@@ -178,16 +179,13 @@ std::string text_of(const wal::RepairOptions& options, const wal::RepairReport& 
   const auto directory = printable(options.directory);
   std::string out;
   for (const auto& one : report.findings) {
-    // What to do about it is done.
-    out +=
-        printable(report.repaired ? one.file + " at byte " + std::to_string(one.offset) + ": " + one.what : one.text());
-    out += '\n';
+    // What to do about it is done, or stands at the end.
+    out += printable(one.file + " at byte " + std::to_string(one.offset) + ": " + one.what) + '\n';
   }
   out += notes_of(report.notes);
   if (!report.copy.empty()) out += "the log as it was is kept in " + printable(report.copy) + '\n';
   for (const auto& name : report.set_aside) {
-    out +=
-        "set aside, and left to whoever can still read it: " + printable(wal::path_in(options.directory, name)) + '\n';
+    out += "set aside, and kept for examination: " + printable(wal::path_in(options.directory, name)) + '\n';
   }
   if (report.salvage) {
     out += text_of_losses(*report.salvage) + text_of_kept(*report.salvage) + text_of_given_up(*report.salvage);

@@ -184,7 +184,7 @@ struct RecordAsLine {
            hex(record.instance) + (record.log_lost ? "  the log before it is lost" : "");
   }
   std::string operator()(const ports::HazardAcknowledged& record) const {
-    return "seen to  " + record.gtrid + "  branch " + std::to_string(record.branch) + "  by " + record.who + ": " +
+    return "closed   " + record.gtrid + "  branch " + std::to_string(record.branch) + "  by " + record.who + ": " +
            record.reason;
   }
   std::string operator()(const ports::OperatorAct& record) const {

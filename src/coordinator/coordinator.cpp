@@ -94,8 +94,8 @@ Status Coordinator::Impl::start(const StartPlan& plan) {
   resolving_->start();
   caretaker_ = std::thread([this] { caretake(); });
   state_ = State::serving;
-  spdlog::info("coordinator '{}' serves in epoch {}; {} decided transactions to finish", settings_.coordinator_id,
-               epoch_, recovered_.live.size());
+  spdlog::info("coordinator '{}' serves in epoch {}; transactions to finish: {}", settings_.coordinator_id, epoch_,
+               recovered_.live.size());
   return Ok{};
 }
 

@@ -38,7 +38,8 @@ Result<TransactionStatus> Coordinator::Impl::status_of_gtrid(const std::string& 
   return Error{
       Errc::not_found,
       "no transaction '" + gtrid +
-          "' is alive or lately ended here. It ended longer ago, or was never decided, and then it was rolled back",
+          "' is kept here: it has ended and was forgotten, was settled by an operator, or was never known here. "
+          "assentctl recover shows what is left of it, and what operators have chosen",
       false};
 }
 
@@ -57,7 +58,7 @@ Result<TransactionStatus> Coordinator::Impl::status_of_key(const std::string& ke
     TransactionStatus status;
     status.gtrid = first->gtrid;
     status.outcome = first->outcome;
-    // It is not alive any more, so nothing of it is left to settle.
+    // It is no longer alive, so nothing of it is left to settle.
     status.settled = true;
     status.idempotency_key = key;
     status.cause = first->cause;
@@ -71,7 +72,8 @@ Result<TransactionStatus> Coordinator::Impl::status_of_key(const std::string& ke
   }
   return Error{Errc::not_found,
                "no transaction is kept for the idempotency key '" + key +
-                   "': it was never received, was not run, or is no longer kept",
+                   "': it was never received, was not run, was not decided before a crash, or is no longer kept. "
+                   "assentctl list shows what is still open",
                false};
 }
 

@@ -37,6 +37,16 @@ std::optional<TransactionStatus> status_of(const SeenTransaction& one, const std
   return left ? std::optional(std::move(status)) : std::nullopt;
 }
 
+std::string how_it_ended(const Seen& seen, const std::string& gtrid) {
+  if (const auto chosen = seen.carried_out.find(gtrid); chosen != seen.carried_out.end()) {
+    return "committed, chosen by " + chosen->second.who;
+  }
+  const auto found = seen.transactions.find(gtrid);
+  const auto ruling = found == seen.transactions.end() ? protocol::Ruling::undecidable : found->second.ruled.ruling;
+  if (ruling == protocol::Ruling::commit) return "committed";
+  return ruling == protocol::Ruling::roll_back ? "rolled back" : "none of its branches is in doubt or a hazard now";
+}
+
 /// Writes the first ones, and counts the others.
 class Lines {
  public:
@@ -63,7 +73,7 @@ void Doubts::note(const Seen& seen, const std::string& from, const std::set<prot
   const auto last = seen.next.empty() ? shown_.end() : shown_.lower_bound(seen.next);
   for (auto before = first; before != last; ++before) {
     if (now.contains(before->first)) continue;
-    over.one([&] { spdlog::info("{}: not in doubt any more", before->first); });
+    over.one([&] { spdlog::info("{}: settled: {}", before->first, how_it_ended(seen, before->first)); });
   }
   for (const auto& [gtrid, status] : now) {
     if (shown_.contains(gtrid)) continue;
@@ -77,7 +87,7 @@ void Doubts::note(const Seen& seen, const std::string& from, const std::set<prot
     shown_.emplace(gtrid, std::move(status));
   }
   if (begun.others() > 0) spdlog::warn("{} more transactions are in doubt; assentctl list shows them", begun.others());
-  if (over.others() > 0) spdlog::info("{} more transactions are not in doubt any more", over.others());
+  if (over.others() > 0) spdlog::info("{} more transactions are settled", over.others());
 }
 
 std::vector<TransactionStatus> Doubts::all() const {

@@ -106,8 +106,10 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
       waits_for_look_(protocol_ == Protocol::three_phase),
       // Clients may be waiting by its key.
       answered_(rules_.answered || key_.empty()) {
+  const char* detail = waits_for_look_ ? "prepared before this start; its acceptors know whether it was decided"
+                                       : "decided before this start";
   for (const auto& place : places) {
-    runs_.push_back({.place = place, .statements = {}, .detail = "decided before this start", .voted = true});
+    runs_.push_back({.place = place, .statements = {}, .detail = detail, .voted = true});
   }
   doubt_at_ = arrived_ + kInDoubtAfter;
   for (const auto& [number_in_log, hazard] : recovered.hazards) {
@@ -383,7 +385,9 @@ void LiveTransaction::on_settle_report(protocol::BranchIndex branch, ports::Sett
     const std::lock_guard lock(mutex_);
     auto& run = runs_[branch];
     if (run.voted && report.session_free) release = std::exchange(run.holds_slot, false);
-    run.detail = std::move(report.detail);
+    // A hazard is retried, and keeps the reason that it was found with.
+    const bool is_hazard = rules_.branches[branch].state == protocol::BranchRules::State::hazard;
+    if (!is_hazard) run.detail = std::move(report.detail);
   }
   if (release) house_->admission.release(runs_[branch].place.index);
   post(protocol::Settled{branch, report.finding});

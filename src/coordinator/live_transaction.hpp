@@ -136,6 +136,8 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   /// the log and stays unsettled.
   void say_in_doubt();
   void say_finished(const TransactionStatus& last) const;
+  const char* decided_in_words_locked() const;
+  bool has_hazard_locked() const;
   void say_rolled_back(const TransactionResult& result) const;
   void tell_answered();
   void tell_ended();

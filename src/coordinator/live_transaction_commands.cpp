@@ -195,6 +195,11 @@ void LiveTransaction::run(const protocol::LogHazard& command) {
         "HAZARD {}: branch {} at '{}' was decided for commit and is gone without its proof row: {}. It may have "
         "been rolled back by hand; compare the databases before repairing them",
         gtrid_, number(command.branch), name, reason);
+    reason = "decided for commit, and gone without its proof row: " + reason;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    runs_[command.branch].detail = reason;
   }
   const auto kind = decided ? ports::HazardKind::lost : ports::HazardKind::committed_against;
   const ports::HazardFound hazard{gtrid_, number(command.branch), reason, base::wall_clock_ms(), kind};

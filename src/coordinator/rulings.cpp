@@ -79,8 +79,10 @@ std::string not_all_seen(const SeenTransaction& one) {
   });
   if (unseen.empty()) return "who else takes part in it is not known";
   const bool has_log = !one.without_log;
-  return has_log ? "no decision is in the log, and the branch at " + unseen + " may show a commit: it is waited for"
-                 : "not known yet is the branch at " + unseen;
+  return has_log ? "the log has no decision, and the branch at " + unseen +
+                       ", which could not be looked at yet, may have committed: it is looked at before any branch is "
+                       "rolled back"
+                 : "the branch at " + unseen + " could not be looked at";
 }
 
 std::string why_of(const SeenTransaction& one) {
@@ -137,8 +139,10 @@ std::string reason_of(const SeenTransaction& one, const SeenBranch& branch) {
     case Verdict::hazard:
       if (one.ruled.ruling == Ruling::contradicted) return one.why;
       return one.ruled.ruling == Ruling::commit
-                 ? "to commit (" + one.why + "), and gone without its proof row: rolled back by hand?"
-                 : "to be rolled back (" + one.why + "), and its proof row is there: committed by hand?";
+                 ? "it was to commit (" + one.why +
+                       "), but is gone without its proof row: perhaps somebody rolled it back by hand"
+                 : "it was to be rolled back (" + one.why +
+                       "), but its proof row is there: perhaps somebody committed it by hand";
     default: break;
   }
   if (!branch.unfit.empty() && branch.sight == Sight::prepared) return branch.unfit + " (" + one.why + ")";

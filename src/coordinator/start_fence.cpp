@@ -25,7 +25,9 @@ using Inspections = std::map<std::string, ports::Inspection>;
 class Start {
  public:
   Start(const StartQuestion& question, const ports::LogState& log, const std::vector<ports::Participant*>& participants)
-      : question_(question), log_(fence_log_of(log, question.place)), participants_(participants) {}
+      : question_(question), log_(fence_log_of(log, question.place)), participants_(participants) {
+    log_.directory = question.directory;
+  }
 
   Result<StartPlan> plan() {
     for (;;) {
@@ -69,7 +71,7 @@ class Start {
       const auto sentence = protocol::sentence(ruling, log_, sight, question_.coordinator_id, name);
       if (ruling == FenceRuling::refuse_foreign && question_.log_lost) {
         ruling = FenceRuling::start;
-        gives_up_ = sentence;
+        gives_up_ = protocol::what_is_foreign(log_, sight, question_.coordinator_id, name);
       }
       if (ruling == FenceRuling::watch && told_.insert(name).second) spdlog::warn("{}", sentence);
       if (ruling == FenceRuling::refuse_foreign) refusal_ = {Errc::conflict, sentence, false};
@@ -99,7 +101,7 @@ class Start {
   }
 
   const StartQuestion& question_;
-  const protocol::FenceLog log_;
+  protocol::FenceLog log_;
   const std::vector<ports::Participant*>& participants_;
   std::map<std::string, protocol::FenceWatch> watches_;
   std::set<std::string> unreached_;

@@ -31,6 +31,7 @@ struct StartQuestion {
   std::string coordinator_id;
   std::uint64_t place = 0;  ///< Where the log lies.
   bool log_lost = false;    ///< The operator says so.
+  std::string directory{};  ///< Of the log, for messages.
 };
 
 /// What the rule is asked with, of a log as it was read.

@@ -99,7 +99,7 @@ void Surveyor::add_listed(Seen& seen, const Lists& lists, const std::string& par
   const auto parts = protocol::parse_bqual(listed.bqual);
   std::string unfit;
   if (!by_name_.contains(parts->participant)) {
-    unfit = "the configuration does not name its participant: add that to settle it";
+    unfit = "the configuration has no participant '" + parts->participant + "': add it, or give it that name again";
   } else if (whose == protocol::Whose::elsewhere) {
     // Of another database of the same server, which lists it itself.
     if (lists_too(lists, participant, parts->participant, listed)) return;
@@ -207,7 +207,7 @@ void Surveyor::add_unlisted(SeenTransaction& one, const Seen& seen) const {
   std::sort(one.branches.begin(), one.branches.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
 }
 
-// Finds the members of a transaction, and those among them that have no say in it any more.
+// Finds the members of a transaction, and those among them that no longer have a say in it.
 void Surveyor::find_members(SeenTransaction& one, const RowsByPlace& rows) const {
   for (const auto& [name, at] : rows) {
     const auto found = at.find(one.gtrid);
@@ -386,7 +386,7 @@ Seen Surveyor::look(const Lists& lists, const Part& part, const Knowledge* knowl
     one.is_alive = knowledge != nullptr && knowledge->is_alive(gtrid);
     rule_on(one, knowledge, others_are_lost);
     if (!one.decision) continue;
-    // Settled, and acknowledged where it was a hazard: nothing is to be said of it any more.
+    // Settled, and acknowledged where it was a hazard: nothing is left to report.
     std::erase_if(one.branches, [&, &decision = *one.decision](const auto& branch) {
       const bool gone = branch.sight == Sight::absent || branch.sight == Sight::not_kept;
       const bool seen_to = decision.acknowledged.contains(branch.number);

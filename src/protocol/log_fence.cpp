@@ -17,12 +17,20 @@ bool is_own(const FenceLog& log, const FenceOwner& owner) noexcept {
   return log.own_instance != 0 && owner.instance == log.own_instance;
 }
 
+std::string is_new(const FenceLog& log) {
+  return log.directory.empty() ? "this log is new" : "there is no log in " + log.directory;
+}
+
+std::string named(const FenceOwner& owner, const std::string& coordinator) {
+  return "coordinator '" + coordinator + "' on host '" + owner.host + "' (epoch " + std::to_string(owner.epoch) + ")";
+}
+
 std::string what_is_wrong(const FenceLog& log, const FenceOwner& owner) {
-  if (log.epoch == 0) return "this log is new";
+  if (log.epoch == 0) return is_new(log);
   const auto start = log.starts.find(owner.instance);
   if (start == log.starts.end()) return "this log was never written by that process";
-  return "this log has its records up to " + std::to_string(start->second.last_sequence) +
-         ", and that process had written record " + std::to_string(owner.sequence.value_or(0)) +
+  return "this log ends at record " + std::to_string(start->second.last_sequence) +
+         " of that process, which had written record " + std::to_string(owner.sequence.value_or(0)) +
          ": this is an older copy, or was repaired with a loss";
 }
 
@@ -55,7 +63,7 @@ FenceSight FenceWatch::saw(std::optional<FenceOwner> owner, const std::string& r
     since_ = now;
   }
   const auto watched = now - since_;
-  // It did live, and does no more.
+  // It did live, and no longer does.
   if (watched >= kOwnerSilence) renewed_ = false;
   return {.owner = std::move(owner), .in_doubt = in_doubt, .renewed = renewed_, .watched = watched};
 }
@@ -77,17 +85,26 @@ FenceRuling rule(const FenceLog& log, const FenceSight& sight) noexcept {
   return contains(log, owner) || owner.epoch < log.given_up_below ? FenceRuling::start : FenceRuling::refuse_foreign;
 }
 
+std::string what_is_foreign(const FenceLog& log, const FenceSight& sight, const std::string& coordinator,
+                            const std::string& participant) {
+  const auto at = "participant '" + participant + "'";
+  if (!sight.owner) {
+    return at + " holds " + std::to_string(sight.in_doubt) + " branches in doubt of coordinator '" + coordinator +
+           "', and " + is_new(log) + ".";
+  }
+  return at + " was last used by " + named(*sight.owner, coordinator) + ", and " + what_is_wrong(log, *sight.owner) +
+         ".";
+}
+
 std::string sentence(FenceRuling ruling, const FenceLog& log, const FenceSight& sight, const std::string& coordinator,
                      const std::string& participant) {
   const auto at = "participant '" + participant + "'";
   if (!sight.owner) {
     if (ruling == FenceRuling::start) return {};
-    return at + " holds " + std::to_string(sight.in_doubt) + " branches in doubt of coordinator '" + coordinator +
-           "', and this log is new." + kWaysOut;
+    return what_is_foreign(log, sight, coordinator, participant) + kWaysOut;
   }
   const auto& owner = *sight.owner;
-  const auto who =
-      "coordinator '" + coordinator + "' on host '" + owner.host + "' (epoch " + std::to_string(owner.epoch) + ")";
+  const auto who = named(owner, coordinator);
   switch (ruling) {
     case FenceRuling::start: return {};
     case FenceRuling::watch:
@@ -96,8 +113,7 @@ std::string sentence(FenceRuling ruling, const FenceLog& log, const FenceSight& 
     case FenceRuling::refuse_alive:
       return at + " is used by " + who +
              ", which has just given a sign of life: it runs. Stop it, or give this one another coordinator.id";
-    case FenceRuling::refuse_foreign:
-      return at + " was last used by " + who + ", and " + what_is_wrong(log, owner) + "." + kWaysOut;
+    case FenceRuling::refuse_foreign: return what_is_foreign(log, sight, coordinator, participant) + kWaysOut;
   }
   return {};
 }

@@ -57,6 +57,7 @@ struct FenceLog {
   /// Owners of epochs below this one are given up: an operator has said that their log is lost. kEveryEpoch while that
   /// is being said, at a start with --log-lost; afterwards the epoch that this start was given, which the log keeps.
   std::uint32_t given_up_below = 0;
+  std::string directory{};  ///< For messages; empty: not known.
 };
 
 /// An owner row.
@@ -118,6 +119,10 @@ bool may_act(std::span<const std::chrono::milliseconds> since_renewal) noexcept;
 
 /// How long it must be watched, in all, before it can be ruled on.
 std::chrono::milliseconds watch_for(const FenceOwner& owner) noexcept;
+
+/// What was seen that refuses this log: the message for refuse_foreign without what to do.
+std::string what_is_foreign(const FenceLog& log, const FenceSight& sight, const std::string& coordinator,
+                            const std::string& participant);
 
 /// The message for a refusal or a wait: what was seen, at which participant, and what to do.
 std::string sentence(FenceRuling ruling, const FenceLog& log, const FenceSight& sight, const std::string& coordinator,

@@ -47,7 +47,9 @@ Result<std::uint16_t> Core::bind() {
   const auto failed = [&](const error_code& why) {
     return Error{Errc::unavailable,
                  "cannot listen on " + options.host + ':' + std::to_string(options.port) + ": " + why.message() +
-                     "; choose another address or port, or stop who has it",
+                     (why == boost::asio::error::address_in_use
+                          ? "; choose another port, or stop the process that uses it"
+                          : "; choose an address of this host, and a port that this account may use"),
                  false};
   };
   error_code error;

@@ -170,7 +170,7 @@ Error error_of(WireError wire) {
 }
 
 Error not_an_answer(const std::string& what) {
-  return {Errc::protocol, "the coordinator's answer " + what + "; is this the port of assentd?", false};
+  return {Errc::protocol, "what answers there is not assentd: its answer " + what, false};
 }
 
 }  // namespace

@@ -129,8 +129,8 @@ std::string Tape::parse(std::string_view json, std::size_t nesting_max) {
   if (text_.capacity() > kKeptTextBytes) text_.shrink_to_fit();
 
   // The parser would skip a byte order mark.
-  if (json.starts_with("\xef\xbb\xbf")) return "begins with a byte order mark; send plain UTF-8";
-  if (json.find('\0') != std::string_view::npos) return "has a NUL byte; send plain UTF-8";
+  if (json.starts_with("\xef\xbb\xbf")) return "begins with a byte order mark, and is to be plain UTF-8";
+  if (json.find('\0') != std::string_view::npos) return "has a NUL byte, and is to be plain UTF-8";
   Builder builder(*this, nesting_max);
   nlohmann::json::sax_parse(json.begin(), json.end(), &builder);
   return builder.take_fault();

@@ -240,6 +240,23 @@ void FaultsAcceptorsTest::expect_nothing_rolled_back_against_a_proof(bool with_l
   expect_moved(true);
 }
 
+TEST_P(FaultsAcceptorsTest, TheHazardOfAChosenRollbackIsLeftToBeAcknowledged) {
+  const auto gtrid = die_at("pre_commit_unsent=crash", Protocol::three_phase);
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+  EXPECT_THAT(live({"list"}).output, Not(HasSubstr("decided before this start")));
+  daemon_.kill_9();
+  be_silent();
+  const auto chosen = offline({"resolve", gtrid, "--rollback", "--reason", "it was taken back"});
+  EXPECT_EQ(chosen.code, kCtlRolledBack) << chosen.output;
+  EXPECT_THAT(chosen.output,
+              AllOf(HasSubstr("assentctl hazards acknowledge " + gtrid + " 2 "), Not(HasSubstr("--log-lost"))));
+  EXPECT_EQ(ours(), 0U);
+  EXPECT_EQ(offline({"hazards", "acknowledge", gtrid, "2", "--reason", "taken back by hand"}).code, kCtlClean);
+  EXPECT_EQ(offline({"hazards"}).code, kCtlClean);
+}
+
 TEST_P(FaultsAcceptorsTest, NothingIsRolledBackAgainstAProofWhereTheirRowsWereDeleted) {
   expect_nothing_rolled_back_against_a_proof(true);
 }

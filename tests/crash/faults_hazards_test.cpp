@@ -182,8 +182,12 @@ TEST_P(FaultsHazardsTest, WhatWasCommittedByHandBeforeAnyDecisionIsCommittedEver
   EXPECT_EQ(chosen.code, kCtlClean) << chosen.output;
   EXPECT_EQ(ours(), 0U);
   expect_moved(true);
+  EXPECT_THAT(offline({"resolve", gtrid, "--commit", "--reason", "again"}).output, HasSubstr("commit was chosen by "));
+  EXPECT_THAT(offline({"resolve", gtrid, "--rollback", "--reason", "no"}).output, HasSubstr("the opposite stands: "));
   start();
   expect_not_shown();
+  EXPECT_THAT(live({"status", gtrid}).output,
+              AllOf(HasSubstr("assentctl recover shows"), Not(HasSubstr("rolled back"))));
 }
 
 // The other direction: with the hand at work before the start, the branch comes when the coordinator runs.

@@ -83,7 +83,13 @@ TEST_P(HazardsTest, ItIsShownEverywhereAlarmedOnceAndKeptThroughRestartsUntilItP
     EXPECT_EQ(list.code, 2) << list.output;
     EXPECT_THAT(list.output, HasSubstr("HAZARD"));
     EXPECT_THAT(list.output, HasSubstr("west=hazard"));
+    EXPECT_THAT(list.output, HasSubstr("decided for commit, and gone without its proof row: "));
     EXPECT_THAT(list.output, HasSubstr("proof row absent"));
+    EXPECT_THAT(assentctl({"status", told.gtrid}).output, HasSubstr("unknown (a hazard at 'west')"));
+    EXPECT_TRUE(eventually([&] {
+      return daemon_.output().find(told.gtrid + ": in doubt: decided for commit; not settled yet at 'west'") !=
+             std::string::npos;
+    })) << daemon_.output();
     const auto status = assentctl({"status", told.gtrid, "--json"});
     EXPECT_EQ(status.code, 2) << status.output;
     const auto json = nlohmann::json::parse(status.output);

@@ -106,7 +106,7 @@ TEST_P(OutcomesTest, KilledBetweenTwoCommitsTheRestCommits) {
 TEST_P(OutcomesTest, KilledAfterAllCommitsAndBeforeTheEndRecordNothingIsSettledTwice) {
   die_at("end_unlogged=crash");
   // Both branches are proven from their rows: nothing is left to commit.
-  EXPECT_THAT(daemon_.output(), ::testing::HasSubstr("1 decided transactions to finish"));
+  EXPECT_THAT(daemon_.output(), ::testing::HasSubstr("transactions to finish: 1"));
   expect_committed();
 }
 

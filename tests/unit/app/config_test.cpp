@@ -99,13 +99,14 @@ TEST(Config, EveryBoundOfTheTableHolds) {
     const auto path = path_in_file(setting.path);
     if (setting.kind == Setting::Kind::whole_number) {
       EXPECT_THAT(problems_with(setting.path, setting.least - 1),
-                  Contains(HasSubstr(path + ": " + std::to_string(setting.least - 1) + " is below the least, ")));
+                  Contains(HasSubstr(path + ": " + std::to_string(setting.least - 1) + " is below the minimum, ")));
       EXPECT_THAT(problems_with(setting.path, setting.most + 1),
-                  Contains(HasSubstr(path + ": " + std::to_string(setting.most + 1) + " is above the most, ")));
+                  Contains(HasSubstr(path + ": " + std::to_string(setting.most + 1) + " is above the maximum, ")));
       EXPECT_THAT(problems_with(setting.path, UINT64_MAX), Contains(HasSubstr(path + ": ")));
       EXPECT_THAT(problems_with(setting.path, 1.5), Contains(HasSubstr(path + ": a whole number is needed")));
       // At the bound itself nothing is said of this key; another may no longer agree with it.
-      EXPECT_THAT(problems_with(setting.path, setting.most), testing::Not(Contains(HasSubstr(" is above the most, "))));
+      EXPECT_THAT(problems_with(setting.path, setting.most),
+                  testing::Not(Contains(HasSubstr(" is above the maximum, "))));
       EXPECT_THAT(problems_with(setting.path, setting.least), testing::Not(Contains(HasSubstr(" is below the "))));
     } else if (setting.kind == Setting::Kind::text) {
       const std::string too_long(static_cast<std::size_t>(setting.most) + 1, 'x');
@@ -178,8 +179,8 @@ TEST(Config, AllProblemsAreToldAtOnce) {
   config["participants"]["stock"].erase("user");
   config["surprise"] = 1;
   EXPECT_THAT(parse_config(config.dump()).problems,
-              ElementsAre("listen.port: 70000 is above the most, 65535", "surprise: unknown key",
-                          "participants.stock.sessions_max: 0 is below the least, 1 sessions",
+              ElementsAre("listen.port: 70000 is above the maximum, 65535", "surprise: unknown key",
+                          "participants.stock.sessions_max: 0 is below the minimum, 1 sessions",
                           "participants.stock.user: is required and missing"));
 }
 
@@ -320,8 +321,7 @@ TEST(Config, PathsAreTakenFromTheFolderOfTheFile) {
   const auto folder = std::filesystem::path(file.path()).parent_path();
   EXPECT_EQ(loaded.config.log.directory, (folder / "log").string());
   EXPECT_EQ(loaded.config.participants[0].password_file, (folder / "../secret").lexically_normal().string());
-  EXPECT_THAT(load_config("/nowhere/x.json").problems,
-              ElementsAre("/nowhere/x.json: cannot be read: No such file or directory"));
+  EXPECT_THAT(load_config("/nowhere/x.json").problems, ElementsAre("cannot be read: No such file or directory"));
 }
 
 TEST(Config, TheSampleIsGood) {

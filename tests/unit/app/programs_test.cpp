@@ -115,7 +115,7 @@ TEST_F(Programs, ABadInputFileIs65BeforeAnythingIsAsked) {
   EXPECT_EQ(wrong("{}").code, 65);
   const auto ran = wrong(R"({"branches": [{"participant": "a", "statements": [{"sql": 1}]}]})");
   EXPECT_EQ(ran.code, 65);
-  EXPECT_EQ(ran.err, "assentctl: " + path("x") + ": params.branches[0].statements[0].sql must be a string\n");
+  EXPECT_EQ(ran.err, "assentctl: " + path("x") + ": branches[0].statements[0].sql must be a string\n");
   EXPECT_EQ(run("assentctl submit " + path("nowhere")).code, 65);
   EXPECT_THAT(run("assentctl submit -").err, StartsWith("assentctl: standard input: "));
 }
@@ -129,7 +129,7 @@ TEST_F(Programs, ABadConfigurationIs78WithEachProblemOnItsLine) {
     EXPECT_EQ(ran.code, 78) << line;
     EXPECT_THAT(ran.out, "") << line;
     EXPECT_THAT(ran.err, AllOf(HasSubstr(file + ": frob: unknown key\n"),
-                               HasSubstr(file + ": participants.stock.sessions_max: 0 is below the least, 1"),
+                               HasSubstr(file + ": participants.stock.sessions_max: 0 is below the minimum, 1"),
                                HasSubstr(file + ": participants.stock.password: "), Not(HasSubstr("hunter2"))))
         << line;
   }

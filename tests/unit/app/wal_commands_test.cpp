@@ -96,12 +96,15 @@ TEST_F(WalCommands, ALogIsVerifiedAndDumped) {
   EXPECT_EQ(records[3].at("hazard_kind"), "lost");
 }
 
-TEST_F(WalCommands, WhatIsNoLogOrADamagedOneIs65) {
-  EXPECT_EQ(run("assentctl wal verify " + path("nowhere")).code, 65);
-  EXPECT_EQ(run("assentctl wal dump " + path("nowhere")).code, 65);
+TEST_F(WalCommands, AMissingLogIs73) {
+  for (const std::string command : {"verify", "dump", "repair", "compact"}) {
+    EXPECT_EQ(run("assentctl wal " + command + " " + path("nowhere")).code, 73) << command;
+  }
   fs::create_directory(path("empty"));
-  EXPECT_EQ(run("assentctl wal verify " + path("empty")).code, 65);
+  EXPECT_EQ(run("assentctl wal verify " + path("empty")).code, 73);
+}
 
+TEST_F(WalCommands, ADamagedLogIs65) {
   make_log(path("log"));
   for (const auto& entry : fs::directory_iterator(path("log"))) {
     if (entry.path().extension() != ".seg") continue;
