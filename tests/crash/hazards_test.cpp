@@ -104,6 +104,8 @@ TEST_P(HazardsTest, ItIsShownEverywhereAlarmedOnceAndKeptThroughRestartsUntilItP
     const auto retries = client.info()->counters.at("settle_retries");
     EXPECT_TRUE(eventually([&] { return client.info()->counters.at("settle_retries") > retries + 2; }));
     EXPECT_EQ(alarms(), 1U) << daemon_.output();
+    EXPECT_THAT(assentctl({"list"}).output, HasSubstr("decided for commit, and gone without its proof row: "))
+        << "a retry does not change why it is one";
     EXPECT_EQ(daemon_.terminate(), 0);
     start();
   }
