@@ -130,7 +130,8 @@ std::string shown_result(const TransactionResult& result) {
       const auto& statement = branch.statements[i];
       out += "    statement " + std::to_string(i + 1) + ": ";
       if (statement.rows) {
-        out += std::to_string(statement.rows->rows.size()) + " rows\n";
+        const auto count = statement.rows->rows.size();
+        out += std::to_string(count) + (count == 1 ? " row\n" : " rows\n");
         if (!statement.rows->rows.empty()) out += shown_rows(*statement.rows);
         continue;
       }
