@@ -50,7 +50,17 @@ std::string recover_command(const CtlCall& call, const SeenTransaction& one,
 std::optional<Error> why_not(const SeenTransaction& one, Value value, const std::set<std::string>& without,
                              const std::string& recover) {
   const bool commits = value == Value::commit;
-  if (one.ruled.ground == Ground::contradicted) return std::nullopt;
+  if (one.ruled.ground == Ground::contradicted) {
+    const bool is_left = std::any_of(one.branches.begin(), one.branches.end(), [](const auto& branch) {
+      return branch.sight == Sight::prepared || branch.sight == Sight::held || branch.sight == Sight::unreachable;
+    });
+    if (!is_left && commits) {
+      return refused(
+          "no branch of it is left that could be committed: the others are rolled back. Repair the databases by hand, "
+          "and then acknowledge the hazard");
+    }
+    return std::nullopt;
+  }
   if (one.protocol == Protocol::three_phase && one.ruled.ground != Ground::chosen) {
     return refused("it is in three phases: its acceptors decide, nobody else. Run: " + recover);
   }
@@ -103,19 +113,28 @@ std::optional<Error> why_not(const SeenTransaction& one, Value value, const std:
 }
 
 // At every participant of it that can be reached, the first branch's first: of two operators who choose at the same
-// time, that one tells which was first.
+// time, that one tells which was first. At its other acceptors as well, so that more than one keeps it.
 std::optional<Error> record(const Databases& databases, const Seen& seen, const SeenTransaction& one,
                             const ports::HeuristicChoice& choice, bool& one_stands) {
   using Chosen = Result<ports::HeuristicChoice>;
+  std::vector<std::string> names;
   for (const auto& branch : one.branches) {
-    if (branch.sight == Sight::unreachable || seen.unreachable.contains(branch.participant)) continue;
+    if (branch.sight != Sight::unreachable) names.push_back(branch.participant);
+  }
+  for (const auto& name : one.members.acceptors) {
+    if (one.voiceless.contains(name) || std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const auto is_it = [&](const auto& branch) { return branch.participant == name; };
+    if (std::none_of(one.branches.begin(), one.branches.end(), is_it)) names.push_back(name);
+  }
+  for (const auto& name : names) {
+    if (seen.unreachable.contains(name)) continue;
     for (auto* participant : databases.all()) {
-      if (participant->name() != branch.participant) continue;
+      if (participant->name() != name) continue;
       const auto stands =
           ports::asked<Chosen>([&](auto done) { participant->choose(one.gtrid, choice, std::move(done)); }).get();
       if (!stands.ok()) return stands.error();
       if (stands->value != choice.value) {
-        return refused("the opposite was chosen at '" + branch.participant + "' by " + stands->who + " on " +
+        return refused("the opposite was chosen at '" + name + "' by " + stands->who + " on " +
                        base::utc_text(stands->made_at_ms) + ": " + stands->reason);
       }
       one_stands = true;

@@ -67,6 +67,13 @@ void HazardBook::see_to(const std::string& gtrid, std::uint16_t branch) {
   if (open) seen_to_.insert_or_assign({gtrid, branch}, open.mapped().kind);
 }
 
+std::optional<ports::HazardKind> HazardBook::kind_open(const std::string& gtrid, std::uint16_t branch) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = hazards_.find({gtrid, branch});
+  if (found == hazards_.end()) return std::nullopt;
+  return found->second.kind;
+}
+
 std::optional<ports::HazardKind> HazardBook::kind_seen_to(const std::string& gtrid, std::uint16_t branch) const {
   const std::lock_guard lock(mutex_);
   const auto found = seen_to_.find({gtrid, branch});

@@ -32,6 +32,8 @@ class HazardBook {
   bool is_seen_to(const std::string& gtrid, std::uint16_t branch) const {
     return kind_seen_to(gtrid, branch).has_value();
   }
+  /// Of one that is open.
+  std::optional<ports::HazardKind> kind_open(const std::string& gtrid, std::uint16_t branch) const;
   std::optional<ports::HazardKind> kind_seen_to(const std::string& gtrid, std::uint16_t branch) const;
   /// The transactions of which see_to() was said.
   std::set<std::string> seen_to() const;

@@ -35,6 +35,16 @@ std::vector<Hazard> LogKnowledge::hazards() const {
   return open_hazards(log_);
 }
 
+std::optional<ports::HazardKind> LogKnowledge::kind_open(const std::string& gtrid, std::uint16_t branch) const {
+  if (const auto live = log_.live.find(gtrid); live != log_.live.end()) {
+    const auto& its = live->second.hazards;
+    if (const auto found = its.find(branch); found != its.end()) return found->second.kind;
+  }
+  const auto found = log_.hazards.find({gtrid, branch});
+  if (found == log_.hazards.end()) return std::nullopt;
+  return found->second.kind;
+}
+
 std::optional<ports::HazardKind> LogKnowledge::kind_seen_to(const std::string& gtrid, std::uint16_t branch) const {
   if (const auto live = log_.live.find(gtrid); live != log_.live.end()) {
     const auto& its = live->second.acknowledged;
@@ -78,6 +88,10 @@ std::vector<ports::LiveDecision> LiveKnowledge::decisions() const {
 
 std::vector<Hazard> LiveKnowledge::hazards() const {
   return house_.hazards.all();
+}
+
+std::optional<ports::HazardKind> LiveKnowledge::kind_open(const std::string& gtrid, std::uint16_t branch) const {
+  return house_.hazards.kind_open(gtrid, branch);
 }
 
 std::optional<ports::HazardKind> LiveKnowledge::kind_seen_to(const std::string& gtrid, std::uint16_t branch) const {

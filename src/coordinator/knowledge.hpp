@@ -24,11 +24,18 @@ class Knowledge {
   virtual std::vector<ports::LiveDecision> decisions() const = 0;
   /// Hazards that nobody has acknowledged.
   virtual std::vector<Hazard> hazards() const = 0;
+  /// Of the hazard of this branch, where nobody has acknowledged it.
+  virtual std::optional<ports::HazardKind> kind_open(const std::string& gtrid, std::uint16_t branch) const = 0;
   /// Of the hazard of this branch, where an operator has acknowledged it and its transaction's rows have not been
   /// cleared away since.
   virtual std::optional<ports::HazardKind> kind_seen_to(const std::string& gtrid, std::uint16_t branch) const = 0;
   bool is_seen_to(const std::string& gtrid, std::uint16_t branch) const {
     return kind_seen_to(gtrid, branch).has_value();
+  }
+  /// Its proof row was seen, and no decision covers it: that stays so when its participant cannot be read any more.
+  bool is_known_committed(const std::string& gtrid, std::uint16_t branch) const {
+    constexpr auto kKind = ports::HazardKind::committed_against;
+    return kind_open(gtrid, branch) == kKind || kind_seen_to(gtrid, branch) == kKind;
   }
   /// What is of an epoch below this one may have been left behind with nothing but its rows.
   virtual std::uint32_t rows_left_below_epoch() const = 0;
@@ -43,6 +50,7 @@ class LogKnowledge final : public Knowledge {
   bool is_alive(const std::string&) const override { return false; }
   std::vector<ports::LiveDecision> decisions() const override;
   std::vector<Hazard> hazards() const override;
+  std::optional<ports::HazardKind> kind_open(const std::string& gtrid, std::uint16_t branch) const override;
   std::optional<ports::HazardKind> kind_seen_to(const std::string& gtrid, std::uint16_t branch) const override;
   std::uint32_t rows_left_below_epoch() const override { return log_.epoch + 1; }
 
@@ -63,6 +71,7 @@ class LiveKnowledge final : public Knowledge {
   /// Those that are in trouble: what goes its way is running.
   std::vector<ports::LiveDecision> decisions() const override;
   std::vector<Hazard> hazards() const override;
+  std::optional<ports::HazardKind> kind_open(const std::string& gtrid, std::uint16_t branch) const override;
   std::optional<ports::HazardKind> kind_seen_to(const std::string& gtrid, std::uint16_t branch) const override;
   std::uint32_t rows_left_below_epoch() const override { return epoch_; }
 

@@ -124,10 +124,13 @@ LiveTransaction::LiveTransaction(std::shared_ptr<House> house, const ports::Live
 }
 
 Result<std::shared_ptr<LiveTransaction>> LiveTransaction::left_behind(std::shared_ptr<House> house, std::string gtrid,
-                                                                      protocol::Members members) {
+                                                                      protocol::Members members, bool has_proof) {
   auto places = house->places_of(members);
   if (!places.ok()) return std::move(places).error();
-  return std::make_shared<LiveTransaction>(std::move(house), std::move(gtrid), std::move(members), std::move(*places));
+  auto made =
+      std::make_shared<LiveTransaction>(std::move(house), std::move(gtrid), std::move(members), std::move(*places));
+  made->has_proof_ = has_proof;
+  return made;
 }
 
 LiveTransaction::LiveTransaction(std::shared_ptr<House> house, std::string gtrid, protocol::Members members,
@@ -271,9 +274,10 @@ bool LiveTransaction::waits_for_look() const {
   return waits_for_look_;
 }
 
-void LiveTransaction::go_on() {
+void LiveTransaction::go_on(bool has_proof) {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(waits_for_look_, false)) return;
+  has_proof_ = has_proof;
   to_terminate_ = true;
   set_wake_at_locked();
 }

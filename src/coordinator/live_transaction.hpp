@@ -37,10 +37,10 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   /// than `patience`.
   LiveTransaction(std::shared_ptr<House> house, const ports::LiveDecision& recovered, std::vector<Place> places,
                   std::chrono::milliseconds patience);
-  /// One in three phases that somebody has left behind, and that no log of ours has. An error when a participant of it
-  /// is not known here.
+  /// One in three phases that somebody has left behind, and that no log of ours has. `has_proof`: as of go_on(). An
+  /// error when a participant of it is not known here.
   static Result<std::shared_ptr<LiveTransaction>> left_behind(std::shared_ptr<House> house, std::string gtrid,
-                                                              protocol::Members members);
+                                                              protocol::Members members, bool has_proof);
   /// The same. `places` are those of its participants.
   LiveTransaction(std::shared_ptr<House> house, std::string gtrid, protocol::Members members,
                   std::vector<Place> places);
@@ -62,7 +62,9 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   /// One in three phases that the log brought back waits until somebody has looked at its rows: where a branch has
   /// committed and nothing was decided, the others must not be rolled back. Then one of these is called.
   bool waits_for_look() const;
-  void go_on();                 ///< Its acceptors may be asked.
+  /// Its acceptors may be asked. `has_proof`: a branch has committed, so that a rollback of theirs is not carried out,
+  /// but looked at again.
+  void go_on(bool has_proof);
   void committed_everywhere();  ///< All its branches have, or an operator chose so.
   void contradicted(std::uint16_t number,
                     const std::string& why);  ///< Branch `number`, from 1, is a hazard in the log.
@@ -178,6 +180,7 @@ class LiveTransaction : public std::enable_shared_from_this<LiveTransaction> {
   std::shared_ptr<Admission::Ticket> ticket_;
   std::optional<Outcome> decided_;  ///< For good, whatever its client was answered before.
   bool waits_for_look_ = false;
+  bool has_proof_ = false;              ///< See go_on().
   bool to_terminate_ = false;           ///< Brought back, and nobody has asked its acceptors yet.
   std::shared_ptr<Proposer> proposer_;  ///< While its acceptors are asked.
   bool keeping_rollback_ = false;       ///< The log is being given its key's rollback; then it is answered.

@@ -280,6 +280,14 @@ void LiveTransaction::on_quorum(Proposer::Outcome outcome) {
     proposer_.reset();
     set_wake_at_locked();
     terminated = rules_.phase == protocol::Phase::terminating;
+    if (outcome == Proposer::Outcome::rollback && has_proof_) {
+      spdlog::warn(
+          "{}: its acceptors have decided rollback, and a branch of it has committed: nothing is rolled back "
+          "before its rows were looked at again",
+          gtrid_);
+      waits_for_look_ = true;
+      return;
+    }
     if (decided) decided_ = commits ? Outcome::committed : Outcome::rolled_back;
     if (decided && !commits) {
       note_cause_locked("its acceptors had accepted nothing when somebody finished it in this coordinator's place",

@@ -16,6 +16,8 @@ constexpr milliseconds kAskAgainFirst{20};
 constexpr milliseconds kAskAgainMost{1'000};
 constexpr std::uint32_t kDoublingsMax = 6;
 constexpr std::uint32_t kFailuresUntilStuck = 3;
+/// How long a majority of promises waits for those of the others.
+constexpr milliseconds kOthersWait{1'000};
 static_assert(kAskAgainFirst * (1U << kDoublingsMax) >= kAskAgainMost);
 
 milliseconds pause_after(std::uint32_t times) {
@@ -57,6 +59,7 @@ void Proposer::terminate() {
 
 void Proposer::tick(base::SteadyTime now) {
   Asking asking;
+  std::pair<Told, Outcome> reached;
   {
     const std::lock_guard lock(mutex_);
     if (!told_ || !proposal_) return;
@@ -64,8 +67,13 @@ void Proposer::tick(base::SteadyTime now) {
       next_round_at_.reset();
       begin_locked(protocol::terminate(acceptors_.asked.size(), new_ballot(round_)));
     }
-    asking = due_locked(now);
+    if (choose_by_ && !next_round_at_) {
+      reached = go_on_locked(now, asking);
+    } else {
+      asking = due_locked(now);
+    }
   }
+  if (reached.first) return reached.first(reached.second);
   ask(std::move(asking));
 }
 
@@ -77,13 +85,16 @@ void Proposer::hurry() {
 void Proposer::begin_locked(protocol::Proposal proposal) {
   proposal_ = proposal;
   states_.assign(acceptors_.asked.size(), {});
+  promises_.clear();
+  choose_by_.reset();
 }
 
 Proposer::Asking Proposer::due_locked(base::SteadyTime now) {
   Asking asking;
   for (std::size_t i = 0; i < states_.size(); ++i) {
     auto& state = states_[i];
-    if (state.asked || now < state.again_at || acceptors_.asked[i] == nullptr || !asks(*proposal_, i)) continue;
+    if (state.asked || state.promised || now < state.again_at) continue;
+    if (acceptors_.asked[i] == nullptr || !asks(*proposal_, i)) continue;
     state.asked = true;
     ports::AcceptorQuestion question{.gtrid = acceptors_.gtrid,
                                      .acceptor = static_cast<std::uint16_t>(i),
@@ -107,8 +118,7 @@ void Proposer::ask(Asking asking) {
 
 void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer) {
   Asking asking;
-  Told told;
-  auto outcome = Outcome::outbid;
+  std::pair<Told, Outcome> reached;
   {
     const std::lock_guard lock(mutex_);
     // One of an earlier ballot or phase no longer counts.
@@ -121,32 +131,59 @@ void Proposer::on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>
     } else {
       state.again_at = base::SteadyClock::now() + at_random(pause_after(state.failures++));
     }
-    if (const auto reached = outcome_locked(); !reached) {
-      asking = due_locked(base::SteadyClock::now());
-    } else if (*reached == Outcome::outbid && round_ > 0) {
-      outbid_locked();
-    } else {
-      outcome = *reached;
-      told = std::exchange(told_, nullptr);
-    }
+    reached = go_on_locked(base::SteadyClock::now(), asking);
   }
-  if (told) return told(outcome);
+  if (reached.first) return reached.first(reached.second);
   ask(std::move(asking));
+}
+
+std::pair<Proposer::Told, Proposer::Outcome> Proposer::go_on_locked(base::SteadyTime now, Asking& asking) {
+  choose_locked(now);
+  const auto reached = outcome_locked();
+  if (!reached) {
+    asking = due_locked(now);
+  } else if (*reached == Outcome::outbid && round_ > 0) {
+    outbid_locked();
+  } else {
+    return {std::exchange(told_, nullptr), *reached};
+  }
+  return {nullptr, Outcome::outbid};
+}
+
+bool Proposer::has_answered_locked(std::size_t acceptor) const {
+  const auto& state = states_[acceptor];
+  return state.promised || state.failures > 0 || acceptors_.asked[acceptor] == nullptr || !asks(*proposal_, acceptor);
+}
+
+// Counts the promises once they are enough, and everybody has answered or failed to, or was given the time.
+void Proposer::choose_locked(base::SteadyTime now) {
+  if (promises_.empty()) return;
+  const auto all = protocol::step_all(*proposal_, promises_);
+  if (!all.chosen && all.phase != Phase::over) return;
+  if (!choose_by_) choose_by_ = now + kOthersWait;
+  bool all_answered = true;
+  for (std::size_t i = 0; i < states_.size(); ++i) all_answered = all_answered && has_answered_locked(i);
+  if (!all_answered && now < *choose_by_) return;
+  proposal_ = all;
+  promises_.clear();
+  choose_by_.reset();
+  // All are asked again, those too that have not answered the first question.
+  states_.assign(states_.size(), {});
 }
 
 void Proposer::count_locked(const Asked& asked, const ports::AcceptorAnswer& answer) {
   const auto acceptor = asked.acceptor;
-  const bool had_chosen = proposal_->chosen;
   switch (answer.kind) {
     case Kind::granted:
-      proposal_ = asked.accepts ? protocol::step(*proposal_, protocol::AcceptedBy{acceptor})
-                                : protocol::step(*proposal_, protocol::Promised{acceptor, answer.row.accepted});
+      if (asked.accepts) {
+        proposal_ = protocol::step(*proposal_, protocol::AcceptedBy{acceptor});
+      } else if (!std::exchange(states_[acceptor].promised, true)) {
+        promises_.push_back({acceptor, false, answer.row.accepted});
+      }
       break;
     case Kind::refused: proposal_ = protocol::step(*proposal_, protocol::Refused{acceptor, answer.row.promised}); break;
     case Kind::closed: proposal_ = protocol::step(*proposal_, protocol::Closed{acceptor}); break;
   }
-  // All are asked again, those too that have not answered the first question.
-  if (!had_chosen && proposal_->chosen) states_.assign(states_.size(), {});
 }
 
 std::optional<Proposer::Outcome> Proposer::outcome_locked() const {
@@ -168,8 +205,8 @@ std::optional<Proposer::Outcome> Proposer::outcome_locked() const {
 bool Proposer::is_stuck_locked() const {
   if (proposal_->refused == 0) return false;
   for (std::size_t i = 0; i < states_.size(); ++i) {
-    if (asks(*proposal_, i) && acceptors_.asked[i] != nullptr && states_[i].failures < kFailuresUntilStuck)
-      return false;
+    if (states_[i].promised || !asks(*proposal_, i) || acceptors_.asked[i] == nullptr) continue;
+    if (states_[i].failures < kFailuresUntilStuck) return false;
   }
   return true;
 }

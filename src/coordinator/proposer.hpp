@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -22,9 +23,11 @@ struct Acceptors {
 };
 
 /// Asks the acceptors of one transaction, by the rules of protocol/quorum.hpp, until they have decided. Never gives up:
-/// an acceptor that cannot be reached, or that is another server now, is asked again. If it is outbid, it tries a
-/// higher ballot after a random pause, so that rivals do not outbid each other for ever. Thread safe. No lock is held
-/// while a participant or `told` is called.
+/// an acceptor that cannot be reached, or that is another server now, is asked again. Where a majority has promised, it
+/// waits a moment for the others before it counts, so that a value that only a minority has accepted, but that
+/// everybody can see there, is the one that is chosen. If it is outbid, it tries a higher ballot after a random pause,
+/// so that rivals do not outbid each other for ever. Thread safe. No lock is held while a participant or `told` is
+/// called.
 class Proposer : public std::enable_shared_from_this<Proposer> {
  public:
   enum class Outcome : std::uint8_t {
@@ -52,7 +55,8 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
 
  private:
   struct Acceptor {
-    bool asked = false;  ///< And not answered yet.
+    bool asked = false;     ///< And not answered yet.
+    bool promised = false;  ///< Among `promises_`.
     std::uint32_t failures = 0;
     base::SteadyTime again_at{};
   };
@@ -68,6 +72,10 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   Asking due_locked(base::SteadyTime now);
   void ask(Asking asking);
   void on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer);
+  bool has_answered_locked(std::size_t acceptor) const;
+  void choose_locked(base::SteadyTime now);
+  /// After anything has changed: what is to be told, or who is to be asked next.
+  std::pair<Told, Outcome> go_on_locked(base::SteadyTime now, Asking& asking);
   void count_locked(const Asked& asked, const ports::AcceptorAnswer& answer);
   bool is_stuck_locked() const;
   /// What is to be told by now.
@@ -80,7 +88,9 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   Told told_;  ///< Null once it was called.
   std::optional<protocol::Proposal> proposal_;
   std::vector<Acceptor> states_;
-  std::uint16_t round_ = 0;  ///< 0: a pre-commit.
+  std::vector<protocol::AcceptorSeen> promises_;  ///< Not counted yet, for what others may have to say.
+  std::optional<base::SteadyTime> choose_by_;     ///< When they are counted, whatever is still to come.
+  std::uint16_t round_ = 0;                       ///< 0: a pre-commit.
   std::optional<base::SteadyTime> next_round_at_;
 };
 

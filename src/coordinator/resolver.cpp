@@ -179,10 +179,16 @@ void Resolver::close_hazards(const std::string& gtrid, const ports::HeuristicCho
   }
 }
 
+// Its acceptors are asked, and could still decide the opposite of what a proof row says.
+bool Resolver::commits_by_proof(const SeenTransaction& one) {
+  return one.ruled.ruling == Ruling::commit &&
+         std::any_of(one.branches.begin(), one.branches.end(), [](const auto& b) { return b.sight == Sight::proven; });
+}
+
 void Resolver::take_up(const SeenTransaction& one) {
   refused_.erase(one.gtrid);
   if (house_->registry.is_closed(one.gtrid) || house_->registry.find(one.gtrid)) return;
-  auto made = LiveTransaction::left_behind(house_, one.gtrid, one.members);
+  auto made = LiveTransaction::left_behind(house_, one.gtrid, one.members, commits_by_proof(one));
   if (made.ok()) {
     house_->registry.take_up(*made);
   } else {
@@ -205,9 +211,9 @@ void Resolver::tell(LiveTransaction& live, const SeenTransaction& one) {
       return;
     case Ruling::commit:
       if (one.ruled.ground != Ground::acceptors) return live.committed_everywhere();
-      return live.go_on();
+      return live.go_on(commits_by_proof(one));
     case Ruling::roll_back:
-    case Ruling::over: return live.go_on();
+    case Ruling::over: return live.go_on(false);
   }
 }
 

@@ -91,6 +91,7 @@ class Resolver : public std::enable_shared_from_this<Resolver> {
 
   bool alarm(const SeenTransaction& one);
   void close_hazards(const std::string& gtrid, const ports::HeuristicChoice& choice);
+  static bool commits_by_proof(const SeenTransaction& one);
   void take_up(const SeenTransaction& one);
   void tell(LiveTransaction& live, const SeenTransaction& one);
   void end_predecessors(const Seen& seen, const std::set<std::string>& names);

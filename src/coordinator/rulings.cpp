@@ -102,7 +102,8 @@ std::string why_of(const SeenTransaction& one) {
     case Ground::seen_to: return "the hazard of its branch at " + named(one, is_proven) + " was acknowledged";
     case Ground::acceptors: return acceptors_say(one);
     case Ground::closed:
-      return "it had ended, as its coordinator has said; a branch that was rolled back has come back";
+      return "it had ended, as its coordinator has said; a branch that was rolled back has come back, or "
+             "its participant was restored from an older copy";
     case Ground::contradicted: {
       const bool three_phase = one.protocol == Protocol::three_phase;
       return std::string(three_phase ? "its acceptors know of no decision to commit it"

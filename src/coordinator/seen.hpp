@@ -26,6 +26,7 @@ struct SeenBranch {
   std::string unfit{};                               ///< Why it cannot be settled where it is listed; empty: it can.
   std::optional<protocol::ServerIdentity> server{};  ///< That holds it, as its members say.
   std::string listed_at;                             ///< The participant whose server lists it.
+  bool is_remembered = false;                        ///< Its sight is from an earlier look: it cannot be looked at now.
   Verdict verdict = Verdict::undecidable;
   std::string reason;
 };

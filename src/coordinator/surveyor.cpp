@@ -41,6 +41,7 @@ bool SeenTransaction::is_in_doubt() const {
 
 bool SeenTransaction::is_left() const {
   return std::any_of(branches.begin(), branches.end(), [](const auto& branch) {
+    if (branch.is_remembered) return true;
     switch (branch.verdict) {
       case Verdict::committed:
       case Verdict::rolled_back: return branch.sight == Sight::prepared;
@@ -102,7 +103,7 @@ void Surveyor::add_listed(Seen& seen, const Lists& lists, const std::string& par
     unfit = "the configuration has no participant '" + parts->participant + "': add it, or give it that name again";
   } else if (whose == protocol::Whose::elsewhere) {
     // Of another database of the same server, which lists it itself.
-    if (lists_too(lists, participant, parts->participant, listed)) return;
+    if (lists_too(lists, parts->participant, listed)) return;
     unfit = "it is listed at '" + participant +
             "', where the configuration has another participant than its own: two " +
             "addresses may have been exchanged";
@@ -119,16 +120,14 @@ void Surveyor::add_listed(Seen& seen, const Lists& lists, const std::string& par
                    .reason = {}});
 }
 
-// Whether what is listed at `here` is listed at `there` as well, or would be: they are one server.
-bool Surveyor::lists_too(const Lists& lists, const std::string& here, const std::string& there,
-                         const ports::ListedXid& listed) const {
+// Whether what is listed at `here` is listed at `there` as well: they are one server. Their identities do not show
+// that, since the data of one may have been copied to the other.
+bool Surveyor::lists_too(const Lists& lists, const std::string& there, const ports::ListedXid& listed) {
   const auto is_it = [&](const ports::ListedXid& one) {
     return one.gtrid == listed.gtrid && one.bqual == listed.bqual;
   };
   const auto at = lists.listed.find(there);
-  if (at != lists.listed.end() && std::any_of(at->second.begin(), at->second.end(), is_it)) return true;
-  const auto identity = by_name_.at(here)->identity();
-  return identity && identity == by_name_.at(there)->identity();
+  return at != lists.listed.end() && std::any_of(at->second.begin(), at->second.end(), is_it);
 }
 
 // Of all that is listed under its gtrid, keeps what its members' rows name: anybody who may use XA can make another
@@ -162,6 +161,12 @@ void Surveyor::keep_members(SeenTransaction& one, const RowsByPlace& rows, Seen&
   };
   for (auto& branch : one.branches) take(branch, is_member(branch));
   for (auto& branch : one.strays) {
+    // Two names of one server, which began to list it between the two looks.
+    const auto own = by_name_.find(branch.participant);
+    const bool one_server =
+        own != by_name_.end() && own->second->identity() == by_name_.at(branch.listed_at)->identity() &&
+        has_row(branch.listed_at, branch.number, false) && has_row(branch.participant, branch.number, false);
+    if (one_server) continue;
     take(branch, is_member(branch) && has_row(branch.listed_at, branch.number, true) &&
                      !has_row(branch.participant, branch.number, false));
   }
@@ -254,6 +259,15 @@ void Surveyor::add_rows(SeenTransaction& one, const RowsByPlace& rows) const {
       const auto* there = rows_at(branch.listed_at);
       one.vouched |= there == nullptr || !there->vouches;
     }
+    if (branch.sight == Sight::prepared && here != nullptr && branch.listed_at == branch.participant &&
+        !one.voiceless.contains(branch.participant)) {
+      // Until a branch commits, its own row cannot be read.
+      const bool has_committed = std::any_of(here->proofs.begin(), here->proofs.end(), [&](const auto& proof) {
+        return proof.branch == branch.number && proof.committed && !proof.fence;
+      });
+      if (has_committed) branch.sight = Sight::proven;
+      continue;
+    }
     if (branch.sight != Sight::absent && branch.sight != Sight::not_kept) continue;
     if (!rows.contains(branch.participant)) continue;
     if (here == nullptr || !here->proofs_kept) branch.sight = Sight::not_kept;
@@ -272,6 +286,35 @@ void Surveyor::add_rows(SeenTransaction& one, const RowsByPlace& rows) const {
       if (index == i) seen.accepted = row.accepted;
     }
     one.acceptors.push_back(seen);
+  }
+}
+
+// What was seen once is kept in the log: a participant that cannot be read now has not un-committed its branch.
+void Surveyor::add_remembered(SeenTransaction& one, const Knowledge* knowledge) {
+  if (knowledge == nullptr) return;
+  for (auto& branch : one.branches) {
+    if (branch.sight != Sight::unreachable || !knowledge->is_known_committed(one.gtrid, branch.number)) continue;
+    branch.sight = Sight::proven;
+    branch.is_remembered = true;
+  }
+}
+
+// A branch that has committed and is listed nevertheless: it has committed since it was listed, or somebody has made
+// another one under its XID, which was free again.
+void Surveyor::find_planted_again(Seen& seen) const {
+  std::map<std::string, std::set<protocol::Xid>> suspects;
+  for (const auto& [gtrid, one] : seen.transactions) {
+    for (const auto& branch : one.branches) {
+      if (branch.sight == Sight::proven && !branch.listed_at.empty()) suspects[branch.listed_at].insert(*branch.xid);
+    }
+  }
+  if (suspects.empty()) return;
+  const auto now = list();
+  for (const auto& [name, xids] : now.listed) {
+    for (const auto& listed : xids) {
+      if (listed.format_id != protocol::kFormatId || !suspects[name].contains({listed.gtrid, listed.bqual})) continue;
+      seen.planted.push_back({name, listed, Verdict::foreign});
+    }
   }
 }
 
@@ -383,6 +426,7 @@ Seen Surveyor::look(const Lists& lists, const Part& part, const Knowledge* knowl
     keep_members(one, rows, seen);
     add_unlisted(one, seen);
     add_rows(one, rows);
+    add_remembered(one, knowledge);
     one.is_alive = knowledge != nullptr && knowledge->is_alive(gtrid);
     rule_on(one, knowledge, others_are_lost);
     if (!one.decision) continue;
@@ -394,6 +438,7 @@ Seen Surveyor::look(const Lists& lists, const Part& part, const Knowledge* knowl
              (seen_to && branch.sight == Sight::fenced);
     });
   }
+  find_planted_again(seen);
   std::erase_if(seen.transactions, [&](const auto& one) {
     if (one.second.decision || one.second.is_left_here()) return false;
     (one.second.is_left() ? seen.not_known : seen.over).insert(one.first);

@@ -61,11 +61,12 @@ class Surveyor {
   std::set<std::string> rows_left(Seen& seen, const Part& part, const Knowledge* knowledge) const;
   RowsByPlace find_rows(Seen& seen) const;
   void add_listed(Seen& seen, const Lists& lists, const std::string& participant, const ports::ListedXid& listed) const;
-  bool lists_too(const Lists& lists, const std::string& here, const std::string& there,
-                 const ports::ListedXid& listed) const;
+  static bool lists_too(const Lists& lists, const std::string& there, const ports::ListedXid& listed);
   void keep_members(SeenTransaction& one, const RowsByPlace& rows, Seen& seen) const;
   void add_unlisted(SeenTransaction& one, const Seen& seen) const;
   void add_rows(SeenTransaction& one, const RowsByPlace& rows) const;
+  static void add_remembered(SeenTransaction& one, const Knowledge* knowledge);
+  void find_planted_again(Seen& seen) const;
   void find_members(SeenTransaction& one, const RowsByPlace& rows) const;
   void find_waits(Survey& survey, const Seen& seen) const;
 

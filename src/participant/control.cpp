@@ -326,8 +326,10 @@ Control::Progress Control::rule_on_owner(const Enrolment& enrolment, std::option
   if (claimed_ && owner && is_older_state(*owner)) {
     reason =
         "it is in an older state than this process has left it in (restored from a copy, or failed over to a "
-        "replica that lacked the end?): what was committed there since is gone. Compare the databases, look in XA "
-        "RECOVER whether branches are in doubt, then restart assentd";
+        "replica that lacked the end?): what was committed there since is gone. Compare the databases. A branch that "
+        "XA "
+        "RECOVER lists there may have committed at the others, and is rolled back once its transaction is taken for "
+        "ended: commit such branches by hand. Then restart assentd";
     claim_refused_ = true;
     enrolment.claimant.refused("participant '" + config_.name + "': " + reason);
     return Progress::refused;

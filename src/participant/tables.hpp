@@ -19,10 +19,11 @@ namespace assent::participant {
 // added, one that is too narrow is widened, and kSchemaVersion rises. A column is never taken away or given another
 // meaning. What is added to rows that are there needs a default.
 
-/// Rises with every change of the tables. 1: no `schema_version` yet.
-inline constexpr std::uint32_t kSchemaVersion = 2;
+/// Rises with every change of the tables. 1: no `schema_version` yet; 2: no
+/// `purged.kept`.
+inline constexpr std::uint32_t kSchemaVersion = 3;
 /// The lowest kSchemaVersion of a program that can still use tables of this version.
-inline constexpr std::uint32_t kSchemaReadableBy = 2;
+inline constexpr std::uint32_t kSchemaReadableBy = 3;
 
 /// Why the tables cannot be used, and what a DBA can do.
 struct SchemaFault {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <vector>
 
 #include "base/check.hpp"
 
@@ -120,6 +121,18 @@ Proposal step(Proposal proposal, const QuorumEvent& event) {
       },
       event);
   return stepper.next;
+}
+
+Proposal step_all(Proposal proposal, std::span<const AcceptorSeen> answers) {
+  std::vector<AcceptorSeen> order(answers.begin(), answers.end());
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    if (!a.accepted || !b.accepted) return a.accepted.has_value() && !b.accepted.has_value();
+    return a.accepted->ballot > b.accepted->ballot;
+  });
+  for (const auto& one : order) {
+    proposal = one.closed ? step(proposal, Closed{one.acceptor}) : step(proposal, Promised{one.acceptor, one.accepted});
+  }
+  return proposal;
 }
 
 bool asks(const Proposal& proposal, std::size_t acceptor) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <variant>
 
 namespace assent::protocol {
@@ -115,6 +116,17 @@ using QuorumEvent = std::variant<Promised, AcceptedBy, Refused, Closed>;
 
 /// Pure. Answers that come late or again are ignored.
 Proposal step(Proposal proposal, const QuorumEvent& event);
+
+/// What an acceptor has answered to the first question, or would answer by its row.
+struct AcceptorSeen {
+  std::size_t acceptor = 0;
+  bool closed = false;
+  std::optional<Accepted> accepted{};
+};
+/// All of these answers together: those come first that have accepted something, at the highest ballot before the
+/// others. Where only a minority has accepted, the outcome depends on whether one of them is among those that are
+/// counted.
+Proposal step_all(Proposal proposal, std::span<const AcceptorSeen> answers);
 
 /// Whether this acceptor is still to be asked for what the phase needs.
 bool asks(const Proposal& proposal, std::size_t acceptor);

@@ -64,14 +64,15 @@ constexpr RulingRule kRules[] = {
      {Ruling::undecidable, Ground::no_majority}},
     {kThree, kNothing, is_not(Era::future), kYes, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny, is(Quorum::commit),
      {Ruling::commit, Ground::acceptors}},
-    {kThree, kNothing, is_not(Era::future), kYes, kNone, kAny, kAny, kAny, kAny, kAny, kAny, kAny, is(Quorum::rollback),
-     {Ruling::roll_back, Ground::acceptors}},
+    {kThree, kNothing, is_not(Era::future), kYes, kNone, kAny, kAny, kAny, kAny, kAny, is_not(Chosen::commit), kAny,
+     is(Quorum::rollback), {Ruling::roll_back, Ground::acceptors}},
     // A branch is committed only once commit was decided. Where the acceptors know of no such decision, and a proof row
-    // stands, somebody else has committed it, or they have lost what they had accepted.
+    // stands, somebody else has committed it, or they have lost what they had accepted. What an operator chose about that
+    // binds, wherever the proof row is now: some of its branches may have followed it.
     {kThree, kNothing, is_not(Era::future), kYes, kWhole, kAny, kAny, kAny, kAny, kAny, is_not(Chosen::commit), kAny,
      is(Quorum::rollback), {Ruling::commit, Ground::proven}},
-    {kThree, kNothing, is_not(Era::future), kYes, is_not(Proven::none), kAny, kAny, kAny, kAny, kAny,
-     is(Chosen::commit), kAny, is(Quorum::rollback), {Ruling::commit, Ground::chosen}},
+    {kThree, kNothing, is_not(Era::future), kYes, kAny, kAny, kAny, kAny, kAny, kAny, is(Chosen::commit), kAny,
+     is(Quorum::rollback), {Ruling::commit, Ground::chosen}},
     {kThree, kNothing, is_not(Era::future), kYes, kPart, kAny, kAny, kAny, kAny, kAny, is(Chosen::rollback), kAny,
      is(Quorum::rollback), {Ruling::roll_back, Ground::acceptors}},
     {kThree, kNothing, is_not(Era::future), kYes, kPart, kAny, kAny, kAny, kAny, kAny, kUnchosen, kYes,
@@ -127,30 +128,38 @@ constexpr RulingRule kRules[] = {
     {kTwo, kNothing, is(Era::current), kYes, kNone, kAny, kAny, kAny, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::roll_back, Ground::presumed}},
 
-    // Two phases, of a log before this one: nothing is presumed. If one branch is committed and another is gone, then the
+    // Two phases, of a log before this one: nothing is presumed, and a choice binds as it does without the log. If one branch is committed and another is gone, then the
     // decision, whatever it was, was not carried out everywhere.
     {kTwo, kNothing, is(Era::before_log), kYes, kWhole, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::commit, Ground::proven}},
-    {kTwo, kNothing, is(Era::before_log), kYes, kPart, kNo, kYes, kAny, kAny, kAny, kAny, kAny, kAny,
+    {kTwo, kNothing, is(Era::before_log), kYes, is_not(Proven::all), kAny, kAny, kAny, kAny, kAny, is(Chosen::commit),
+     kAny, kAny, {Ruling::commit, Ground::chosen}},
+    {kTwo, kNothing, is(Era::before_log), kYes, is_not(Proven::all), kAny, kAny, kAny, kAny, kAny,
+     is(Chosen::rollback), kAny, kAny, {Ruling::roll_back, Ground::chosen}},
+    {kTwo, kNothing, is(Era::before_log), kYes, kPart, kNo, kYes, kAny, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::commit, Ground::proven}},
-    {kTwo, kNothing, is(Era::before_log), kYes, kPart, kNo, kNo, kAny, kAny, kAny, kAny, kAny, kAny,
+    {kTwo, kNothing, is(Era::before_log), kYes, kPart, kNo, kNo, kAny, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::undecidable, Ground::older_log}},
-    {kTwo, kNothing, is(Era::before_log), kYes, kPart, kYes, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
+    {kTwo, kNothing, is(Era::before_log), kYes, kPart, kYes, kAny, kAny, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::undecidable, Ground::older_log}},
-    {kTwo, kNothing, is(Era::before_log), kYes, kNone, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
+    {kTwo, kNothing, is(Era::before_log), kYes, kNone, kAny, kAny, kAny, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::undecidable, Ground::older_log}},
 
     // Two phases without the log. A commit is decided only when every branch is prepared, and shows only in rows. So a
     // row means commit, a branch that is neither prepared nor proven means rollback, and otherwise nothing is known. A
     // missing branch must be fenced before the others are rolled back because of it: its prepare may be on its way.
-    {kTwo, kNothing, kLost, kYes, is_not(Proven::none), kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
-     {Ruling::commit, Ground::proven}},
-    {kTwo, kNothing, kLost, kYes, kNone, kAny, kYes, kAny, kAny, kAny, kAny, kAny, kAny,
-     {Ruling::roll_back, Ground::missing}},
-    {kTwo, kNothing, kLost, kYes, kNone, kAny, kNo, kAny, kAny, kAny, is(Chosen::commit), kAny, kAny,
+    // What an operator chose comes first: with the log it may have been about a proof row that no decision covers, and
+    // some of its branches may have followed it.
+    {kTwo, kNothing, kLost, kYes, kAny, kAny, kAny, kAny, kAny, kAny, is(Chosen::commit), kAny, kAny,
      {Ruling::commit, Ground::chosen}},
-    {kTwo, kNothing, kLost, kYes, kNone, kAny, kNo, kAny, kAny, kAny, is(Chosen::rollback), kAny, kAny,
+    {kTwo, kNothing, kLost, kYes, is_not(Proven::all), kAny, kAny, kAny, kAny, kAny, is(Chosen::rollback), kAny, kAny,
      {Ruling::roll_back, Ground::chosen}},
+    {kTwo, kNothing, kLost, kYes, kWhole, kAny, kAny, kAny, kAny, kAny, is_not(Chosen::commit), kAny, kAny,
+     {Ruling::commit, Ground::proven}},
+    {kTwo, kNothing, kLost, kYes, kPart, kAny, kAny, kAny, kAny, kAny, kUnchosen, kAny, kAny,
+     {Ruling::commit, Ground::proven}},
+    {kTwo, kNothing, kLost, kYes, kNone, kAny, kYes, kAny, kAny, kAny, kUnchosen, kAny, kAny,
+     {Ruling::roll_back, Ground::missing}},
     {kTwo, kNothing, kLost, kYes, kNone, kAny, kNo, kYes, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::undecidable, Ground::not_all_seen}},
     {kTwo, kNothing, kLost, kYes, kNone, kAny, kNo, kNo, kYes, kAny, kUnchosen, kAny, kAny,
@@ -249,17 +258,7 @@ Verdict verdict_of(Ruling ruling, Sight sight) noexcept {
 
 Quorum quorum_of(std::size_t acceptors, std::span<const AcceptorSeen> read) {
   if (acceptors == 0 || acceptors > kAcceptorsMax) return Quorum::not_known;
-  // Acceptors that have accepted something come first: where only a minority has, the outcome depends on which
-  // acceptors answer in time.
-  std::vector<AcceptorSeen> order(read.begin(), read.end());
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    if (!a.accepted || !b.accepted) return a.accepted.has_value() && !b.accepted.has_value();
-    return a.accepted->ballot > b.accepted->ballot;
-  });
-  auto proposal = terminate(acceptors, make_ballot(kRoundMax, ~std::uint64_t{0}));
-  for (const auto& one : order) {
-    proposal = one.closed ? step(proposal, Closed{one.acceptor}) : step(proposal, Promised{one.acceptor, one.accepted});
-  }
+  const auto proposal = step_all(terminate(acceptors, make_ballot(kRoundMax, ~std::uint64_t{0})), read);
   if (proposal.phase == Proposal::Phase::over) return Quorum::over;
   if (!proposal.chosen) return Quorum::no_majority;
   return proposal.value == Value::commit ? Quorum::commit : Quorum::rollback;

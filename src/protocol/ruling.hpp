@@ -154,12 +154,6 @@ std::span<const VerdictRule> verdict_rules() noexcept;
 /// What is said of one branch, and done about it where it is prepared.
 Verdict verdict_of(Ruling ruling, Sight sight) noexcept;
 
-/// What an acceptor shows of a transaction.
-struct AcceptorSeen {
-  std::size_t acceptor = 0;
-  bool closed = false;
-  std::optional<Accepted> accepted{};
-};
 /// What a ballot above all of theirs would come to, by step(), if those that were read answer it.
 Quorum quorum_of(std::size_t acceptors, std::span<const AcceptorSeen> read);
 

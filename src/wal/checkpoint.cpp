@@ -42,7 +42,7 @@ bool take_live(base::Reader& in, std::uint32_t version, ports::LiveDecision& liv
   const auto hazards = in.take_int<std::uint16_t>();
   for (std::uint16_t i = 0; i < hazards && in.ok(); ++i) {
     ports::HazardFound hazard;
-    if (!take_hazard(in, version, hazard)) return false;
+    if (!take_hazard(in, hazard) || !take_hazard_kind(in, version, hazard.kind)) return false;
     const auto branch = hazard.branch;
     live.hazards.insert_or_assign(branch, std::move(hazard));
   }
@@ -109,7 +109,7 @@ bool take_state(base::Reader& in, std::uint32_t version, StateBuilder& into) {
   const auto hazard_count = version >= 2 ? in.take_int<std::uint64_t>() : 0;
   for (std::uint64_t i = 0; i < hazard_count && in.ok(); ++i) {
     ports::HazardFound hazard;
-    if (!take_hazard(in, version, hazard)) return false;
+    if (!take_hazard(in, hazard) || !take_hazard_kind(in, version, hazard.kind)) return false;
     into.restore(std::move(hazard));
   }
   const auto acknowledged_count = version >= 3 ? in.take_int<std::uint64_t>() : 0;

@@ -151,7 +151,12 @@ bool take_record(RecordKind kind, std::uint32_t version, base::Reader& in, ports
       out.emplace<ports::TransactionRolledBack>().gtrid = in.take_string();
       return in.ok();
     }
-    case RecordKind::hazard_found: return take_hazard(in, version, out.emplace<ports::HazardFound>());
+    case RecordKind::hazard_found: {
+      // A block does not tell formats 3 and 4 apart: without its kind, the record is of format 3.
+      auto& hazard = out.emplace<ports::HazardFound>();
+      const bool has_kind = take_hazard(in, hazard) && in.left() > 0 && version >= 3;
+      return has_kind ? take_hazard_kind(in, kFormatVersion, hazard.kind) : in.ok();
+    }
     case RecordKind::epoch_started: return take_epoch(in, version, out.emplace<ports::EpochStarted>());
     case RecordKind::key_rolled_back: return version >= 3 && take_rolled_back(in, out.emplace<ports::KeyRolledBack>());
     case RecordKind::hazard_acknowledged: {
@@ -305,12 +310,13 @@ void put_hazard(std::string& out, const ports::HazardFound& hazard) {
   put_hazard_kind(out, hazard.kind);
 }
 
-bool take_hazard(base::Reader& in, std::uint32_t version, ports::HazardFound& hazard) {
+bool take_hazard(base::Reader& in, ports::HazardFound& hazard) {
   hazard.gtrid = in.take_string();
   hazard.branch = in.take_int<std::uint16_t>();
   hazard.reason = in.take_string();
   hazard.found_at_ms = in.take_int<std::int64_t>();
-  return take_hazard_kind(in, version, hazard.kind) && in.ok();
+  hazard.kind = ports::HazardKind::lost;
+  return in.ok();
 }
 
 void put_hazard_kind(std::string& out, ports::HazardKind kind) {
@@ -319,7 +325,7 @@ void put_hazard_kind(std::string& out, ports::HazardKind kind) {
 
 bool take_hazard_kind(base::Reader& in, std::uint32_t version, ports::HazardKind& kind) {
   kind = ports::HazardKind::lost;
-  if (version < 3) return in.ok();
+  if (version < 4) return in.ok();
   bool against = false;
   if (!take_flag(in, against)) return false;
   if (against) kind = ports::HazardKind::committed_against;

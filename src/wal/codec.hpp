@@ -30,7 +30,8 @@ bool take_decision(base::Reader& in, std::uint32_t version, ports::CommitDecisio
 void put_cause(std::string& out, const std::optional<Cause>& cause);
 bool take_cause(base::Reader& in, std::optional<Cause>& cause);
 void put_hazard(std::string& out, const ports::HazardFound& hazard);
-bool take_hazard(base::Reader& in, std::uint32_t version, ports::HazardFound& hazard);
+/// But for its kind, which is `lost` then.
+bool take_hazard(base::Reader& in, ports::HazardFound& hazard);
 /// As of formats before 3, where none is there: lost.
 void put_hazard_kind(std::string& out, ports::HazardKind kind);
 bool take_hazard_kind(base::Reader& in, std::uint32_t version, ports::HazardKind& kind);

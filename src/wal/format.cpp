@@ -123,7 +123,7 @@ std::optional<RawBlock> parse_header(std::string_view here, std::uint64_t log_id
   if (magic != kBlockMagic && magic != kBlockMagicBefore3) return std::nullopt;
   raw.kind = reader.take_int<std::uint32_t>();
   Block& block = raw.block;
-  block.version = magic == kBlockMagic ? 3 : 2;
+  block.version = magic == kBlockMagic ? kFormatVersion : 2;
   block.log_id = reader.take_int<std::uint64_t>();
   block.segment = reader.take_int<std::uint64_t>();
   block.first_sequence = reader.take_int<std::uint64_t>();

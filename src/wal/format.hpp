@@ -14,8 +14,8 @@ namespace assent::wal {
 // and how a torn tail is told from damage. All of this is pure.
 
 /// Written; older ones are read. 2 brought records 7 and 8, and open hazards in checkpoints; 3 brought record 15, and
-/// instances, identities and the order of the keys.
-inline constexpr std::uint32_t kFormatVersion = 3;
+/// instances, identities and the order of the keys; 4 brought the kinds of hazards.
+inline constexpr std::uint32_t kFormatVersion = 4;
 
 /// Where blocks start, and what is never written again once a record in it is durable: a drive may lose a whole sector
 /// of 4 KiB that it was writing, and the kernel writes whole pages of that size.
@@ -90,7 +90,7 @@ struct Block {
   std::uint64_t durable_through = 0;  ///< Every record up to this sequence was durable before this was written.
   std::uint32_t records = 0;
   std::uint32_t payload_bytes = 0;
-  std::uint32_t version = kFormatVersion;  ///< Of the format of its records: 2 stands for 1 as well.
+  std::uint32_t version = kFormatVersion;  ///< Of the format of its records: 2 stands for 1 as well, 4 for 3.
 
   std::uint64_t bytes_on_disk() const { return round_up(kBlockHeaderBytes + payload_bytes, block_unit(version)); }
 };

@@ -76,6 +76,7 @@ class FaultsAcceptorsTest : public WideSeamsTest {
     expect_moved(true);
   }
   void expect_nothing_rolled_back_against_a_proof(bool with_log);
+  void leave_one_row_beside_the_proof();
 };
 ASSENT_FOR_EVERY_PAIR(FaultsAcceptorsTest);
 
@@ -237,6 +238,84 @@ void FaultsAcceptorsTest::expect_nothing_rolled_back_against_a_proof(bool with_l
   start();
   EXPECT_TRUE(eventually([&] { return live({"list"}).code == kCtlClean; })) << live({"list"}).output;
   EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlClean; })) << live({"hazards"}).output;
+  expect_moved(true);
+}
+
+// Of the rows of a majority that had accepted, one is left, beside the proof.
+void FaultsAcceptorsTest::leave_one_row_beside_the_proof() {
+  add_witness();
+  const auto gtrid = die_at("quorum_decided=crash", Protocol::three_phase);
+  settle_by_hand(west(), gtrid, "COMMIT");
+  for (const auto* server : {&east(), &third()}) Sql(*server, "", true).run("DELETE FROM assent.acceptor");
+  Sql(west(), "", true)
+      .run("REPLACE INTO assent.acceptor(gtrid,acceptor,promised,accepted_ballot,accepted_value,members) VALUES ('" +
+           gtrid + "',1,0,0,'commit','" + kThree + "')");
+}
+
+TEST_P(FaultsAcceptorsTest, WhatOneAcceptorStillHasIsFoundByAStart) {
+  leave_one_row_beside_the_proof();
+  start();
+  EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
+  expect_moved(true);
+  EXPECT_EQ(live({"hazards"}).code, kCtlClean);
+}
+
+TEST_P(FaultsAcceptorsTest, WhatOneAcceptorStillHasIsFoundByTheTool) {
+  leave_one_row_beside_the_proof();
+  const auto applied = offline({"recover", "--apply", "--timeout-ms", "10000"});
+  EXPECT_EQ(applied.code, kCtlClean) << applied.output;
+  EXPECT_EQ(ours(), 0U);
+  expect_moved(true);
+}
+
+TEST_P(FaultsAcceptorsTest, AHazardIsOneWhileTheServerWithItsProofIsDown) {
+  add_witness();
+  const auto gtrid = die_at("pre_commit_unsent=crash", Protocol::three_phase);
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+  const auto away = west();
+  servers().kill(away.name);
+  for (const bool restarted : {false, true}) {
+    SCOPED_TRACE(restarted);
+    if (restarted) {
+      daemon_.kill_9();
+      start_with_what_is_there();
+    }
+    wait_sweeps(15);
+    EXPECT_TRUE(is_listed(east(), gtrid)) << daemon_.output();
+    EXPECT_EQ(live({"list"}).code, kCtlInDoubt);
+    EXPECT_EQ(live({"hazards"}).code, kCtlInDoubt);
+  }
+  servers().restart(away.name);
+  daemon_.wait_up();
+  EXPECT_EQ(live({"hazards", "acknowledge", gtrid, "2", "--reason", "paid back"}).code, kCtlClean);
+  EXPECT_TRUE(eventually([&] { return ours() == 0; })) << daemon_.output();
+  EXPECT_EQ(balance(east(), 1), kOpening);
+}
+
+TEST_P(FaultsAcceptorsTest, AChoiceStandsWhileTheServerWithTheProofIsDown) {
+  add_witness();
+  const auto gtrid = die_at("pre_commit_unsent=crash", Protocol::three_phase);
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+  daemon_.kill_9();
+  const auto proof = west(), rest = east();
+  servers().kill(rest.name);
+  std::this_thread::sleep_for(3100ms);
+  const auto chosen = offline({"resolve", gtrid, "--commit", "--reason", "it was delivered"});
+  EXPECT_EQ(chosen.code, kCtlInDoubt) << chosen.output;
+  EXPECT_EQ(rows_in(third(), "heuristic", gtrid), 1) << "more than one keeps it";
+  servers().kill(proof.name);
+  servers().restart(rest.name);
+  lose_log();
+  std::this_thread::sleep_for(5100ms);
+  offline({"recover", "--log-lost", "--apply", "--timeout-ms", "3000"});
+  EXPECT_EQ(balance(rest, 1), kOpening - kAmount) << "the choice was not followed";
+  servers().restart(proof.name);
+  start_without_log();
+  EXPECT_TRUE(eventually([&] { return live({"list"}).code == kCtlClean; })) << live({"list"}).output;
   expect_moved(true);
 }
 

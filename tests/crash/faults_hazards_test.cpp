@@ -190,6 +190,60 @@ TEST_P(FaultsHazardsTest, WhatWasCommittedByHandBeforeAnyDecisionIsCommittedEver
               AllOf(HasSubstr("assentctl recover shows"), Not(HasSubstr("rolled back"))));
 }
 
+TEST_P(FaultsHazardsTest, TheRestMayBeCommittedWhileTheServerWithTheProofIsDown) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  start();
+  expect_shown(gtrid);
+  daemon_.kill_9();
+  const auto away = west();
+  servers().kill(away.name);
+  EXPECT_THAT(offline({"recover"}).output, HasSubstr("HAZARD"));
+  const auto chosen = offline({"resolve", gtrid, "--commit", "--reason", "it was delivered", "--timeout-ms", "3000"});
+  EXPECT_EQ(chosen.code, kCtlInDoubt) << "not everything could be reached\n" << chosen.output;
+  EXPECT_EQ(balance(east(), 1), kOpening - kAmount) << chosen.output;
+  servers().restart(away.name);
+  start();
+  expect_not_shown();
+  expect_moved(true);
+}
+
+TEST_P(FaultsHazardsTest, AChosenRollbackBindsWithoutTheLogToo) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(east(), gtrid, "COMMIT");
+  start();
+  expect_shown(gtrid);
+  // It is killed before it could follow.
+  daemon_.signal(SIGSTOP);
+  const auto chosen = offline({"resolve", gtrid, "--rollback", "--reason", "cancelled", "--timeout-ms", "1000"});
+  EXPECT_EQ(chosen.code, kCtlInDoubt) << chosen.output;
+  daemon_.kill_9();
+  dba(east()).run("UPDATE accounts SET balance=balance+" + std::to_string(kAmount) + " WHERE id=1");
+  lose_log();
+  be_silent();
+  const auto applied = offline({"recover", "--log-lost", "--apply", "--timeout-ms", "10000"});
+  EXPECT_EQ(applied.code, kCtlInDoubt) << "the hazard is left\n" << applied.output;
+  EXPECT_EQ(ours(), 0U);
+  expect_moved(false);
+  start_without_log();
+  wait_sweeps(5);
+  expect_moved(false);
+  EXPECT_THAT(live({"recover"}).output, Not(HasSubstr("it was to commit")));
+}
+
+TEST_P(FaultsHazardsTest, WhereNothingIsLeftToCommitAnOperatorIsToldSo) {
+  const auto gtrid = die_at("decision_unforced=crash");
+  settle_by_hand(west(), gtrid, "COMMIT");
+  settle_by_hand(east(), gtrid, "ROLLBACK");
+  start();
+  expect_shown(gtrid);
+  daemon_.kill_9();
+  const auto chosen = offline({"resolve", gtrid, "--commit", "--reason", "as hazards says"});
+  EXPECT_EQ(chosen.code, kCtlInDoubt) << chosen.output;
+  EXPECT_THAT(chosen.output, HasSubstr("no branch of it is left that could be committed"));
+  EXPECT_EQ(rows_in(west(), "heuristic", gtrid), 0);
+}
+
 // The other direction: with the hand at work before the start, the branch comes when the coordinator runs.
 TEST_P(FaultsHazardsTest, ALatePrepareIsNotRolledBackBehindACommitByHand) {
   be_gone();

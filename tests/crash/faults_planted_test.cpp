@@ -12,6 +12,7 @@ namespace assent::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -79,6 +80,30 @@ TEST_P(FaultsPlantedTest, OneThatTakesABranchsNumberHidesNoProof) {
 
 TEST_P(FaultsPlantedTest, OneThatTakesABranchsNameAtAnotherServerHidesNoProof) {
   expect_nothing_hidden_by("01.02.east");
+}
+
+// Its XID is free again once the branch has committed.
+TEST_P(FaultsPlantedTest, OneUnderTheXidOfACommittedBranchHidesNoProof) {
+  for (const auto protocol : {Protocol::two_phase, Protocol::three_phase}) {
+    SCOPED_TRACE(static_cast<int>(protocol));
+    const auto gtrid = die_at("decision_unforced=crash", protocol);
+    settle_by_hand(east(), gtrid, "COMMIT");
+    start();
+    EXPECT_TRUE(eventually([&] { return live({"hazards"}).code == kCtlInDoubt; })) << daemon_.output();
+    const auto planted = branch_of(gtrid, "01.02.east");
+    plant_xids(east(), {planted});
+    wait_sweeps(5);
+    EXPECT_TRUE(is_prepared(west(), gtrid, "02.02.west")) << daemon_.output();
+    EXPECT_TRUE(is_prepared(east(), gtrid, "01.02.east")) << "it is not this coordinator's to settle";
+    const auto shown = live({"recover"});
+    EXPECT_EQ(shown.code, kCtlInDoubt);
+    EXPECT_THAT(shown.output, AllOf(HasSubstr("HAZARD"), HasSubstr("foreign")));
+    EXPECT_EQ(live({"hazards", "acknowledge", gtrid, "1", "--reason", "paid back"}).code, kCtlClean);
+    EXPECT_TRUE(eventually([&] { return !is_prepared(west(), gtrid, "02.02.west"); })) << daemon_.output();
+    EXPECT_EQ(dba(east()).error_of("XA ROLLBACK " + planted), 0U);
+    EXPECT_EQ(balance(west(), 2), kOpening);
+    daemon_.kill_9();
+  }
 }
 
 TEST_P(FaultsPlantedTest, BeforeItsFirstStartItRefusesNothing) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "participant/tables.hpp"
 #include "support/ctl.hpp"
 #include "support/participants.hpp"
 
@@ -209,10 +210,10 @@ TEST_P(MigrationTest, InitBringsTablesOfAnOlderVersionUpToDateAndSaysWhat) {
   const auto made = ctl.run({"participants", "init"});
   EXPECT_EQ(made.code, 0) << made.out;
   for (const auto* what : {"column coordinator.sequence", "column coordinator.place", "column proof.participants",
-                           "column acceptor.members", "table schema_version", "schema version 2"}) {
+                           "column acceptor.members", "table schema_version", "schema version 3"}) {
     EXPECT_THAT(made.out, HasSubstr(what));
   }
-  EXPECT_EQ(version(), 2);
+  EXPECT_EQ(version(), participant::kSchemaVersion);
   EXPECT_EQ(columns("sequence"), 1);
   EXPECT_EQ(direct->text("SELECT identity FROM " + config_.schema + ".server"), identity);
   EXPECT_THAT(ctl.run({"participants", "init"}).out, HasSubstr("is there, and complete"));
@@ -223,7 +224,7 @@ TEST_P(MigrationTest, EnrolmentMigratesAndGoesOnWithTheLogOfTheOlderVersion) {
   BlockingParticipant participant(config_);
   participant.enrol(with_the_old_log());
   wait_up(participant);
-  EXPECT_EQ(version(), 2);
+  EXPECT_EQ(version(), participant::kSchemaVersion);
   const auto xid = next_xid(coordinator);
   ASSERT_EQ(participant.prepare(work_for(xid, {sql("UPDATE stock SET amount = 1 WHERE id = 1")})).kind,
             Vote::Kind::prepared);
@@ -267,7 +268,7 @@ TEST_P(MigrationTest, AnAccountThatMayNotAlterIsRefusedWithTheSqlToRun) {
   const auto script = reason.substr(reason.find(run_this) + run_this.size());
   ASSERT_EQ(run_as_dba(script), 0) << script;
   wait_up(participant);
-  EXPECT_EQ(version(), 2);
+  EXPECT_EQ(version(), participant::kSchemaVersion);
   participant.port().stop();
 }
 
@@ -275,9 +276,24 @@ TEST_P(MigrationTest, PrintedSqlMigratesAndMayBeRunAgain) {
   Ctl ctl(config_);
   const auto printed = ctl.run({"participants", "init", "--print-sql"});
   ASSERT_EQ(run_as_dba(printed.out), 0);
-  EXPECT_EQ(version(), 2);
+  EXPECT_EQ(version(), participant::kSchemaVersion);
   EXPECT_THAT(ctl.run({"participants", "init"}).out, HasSubstr("is there, and complete"));
   EXPECT_EQ(run_as_dba(printed.out), 0);
+}
+
+// It had everything but what a participant keeps of open hazards.
+TEST_P(MigrationTest, TheSecondVersionMigratesWithItsRows) {
+  Ctl ctl(config_);
+  ASSERT_EQ(ctl.run({"participants", "init"}).code, 0);
+  direct->run("ALTER TABLE " + config_.schema + ".purged DROP COLUMN kept");
+  direct->run("INSERT INTO " + config_.schema + ".purged(coordinator,epoch,below) VALUES ('other',3,'other.00000003')");
+  direct->run("UPDATE " + config_.schema + ".schema_version SET version=2,readable_by=2");
+  BlockingParticipant participant(config_);
+  participant.enrol();
+  wait_up(participant);
+  EXPECT_EQ(version(), participant::kSchemaVersion);
+  EXPECT_EQ(direct->text("SELECT kept FROM " + config_.schema + ".purged WHERE coordinator='other'"), "");
+  participant.port().stop();
 }
 
 TEST_P(MigrationTest, ASchemaOfANewerVersionIsRefusedAndLeftAlone) {
@@ -297,7 +313,7 @@ TEST_P(MigrationTest, ASchemaOfANewerVersionIsRefusedAndLeftAlone) {
   EXPECT_THAT(participant.port().info().reason, HasSubstr("newer version of Assent"));
   EXPECT_EQ(tables(), 8) << "what the newer version had taken away was made again";
   // One that says this version can still use it.
-  set("9", "2");
+  set("9", std::to_string(participant::kSchemaVersion));
   ASSERT_EQ(ctl.run({"participants", "init"}).code, 0);
   wait_up(participant);
   EXPECT_EQ(version(), 9);

@@ -128,7 +128,7 @@ TEST_F(LiveTransactionTest, DisplacedItDecidesNothingMoreHoweverYoungItsClaims) 
 
 TEST_F(LiveTransactionTest, InAnothersPlaceItActsWithoutClaims) {
   const auto house = make_house_without_log({&east, &west});
-  auto left = LiveTransaction::left_behind(house, gtrid(Protocol::three_phase), members(Protocol::three_phase));
+  auto left = LiveTransaction::left_behind(house, gtrid(Protocol::three_phase), members(Protocol::three_phase), false);
   ASSERT_TRUE(left.ok());
   house->registry.take_up(*left);
   const auto stop = base::SteadyClock::now() + std::chrono::seconds{10};

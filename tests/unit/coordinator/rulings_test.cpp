@@ -33,6 +33,7 @@ class Same final : public Knowledge {
   bool is_alive(const std::string&) const override { return false; }
   std::vector<ports::LiveDecision> decisions() const override { return {}; }
   std::vector<Hazard> hazards() const override { return {}; }
+  std::optional<HazardKind> kind_open(const std::string&, std::uint16_t) const override { return std::nullopt; }
   std::optional<HazardKind> kind_seen_to(const std::string&, std::uint16_t branch) const override {
     const auto found = seen_to_.find(branch);
     return found == seen_to_.end() ? std::nullopt : std::optional(found->second);

@@ -88,6 +88,21 @@ TEST(Ruling, AProofThatNoDecisionCoversRollsNothingBackUntilAnOperatorHasSpoken)
   });
 }
 
+// Whatever can be seen when it is carried out: what it was about may be out of reach by then.
+TEST(Ruling, WhatAnOperatorChoseBindsUnlessADecisionIsKnown) {
+  for_all_evidence([](const Evidence& evidence) {
+    if (evidence.known != Known::nothing || evidence.vouched == Some::no || evidence.era == Era::future) return;
+    const bool three_phase = evidence.protocol == Protocol::three_phase;
+    if (three_phase && evidence.quorum != Quorum::rollback) return;
+    if (evidence.chosen == Chosen::commit) {
+      EXPECT_EQ(rule(evidence).ruling, Ruling::commit);
+    }
+    if (evidence.chosen == Chosen::rollback && evidence.proven != Proven::all) {
+      EXPECT_EQ(rule(evidence).ruling, Ruling::roll_back);
+    }
+  });
+}
+
 TEST(Ruling, InThreePhasesOnlyTheAcceptorsOrAClosingDecide) {
   for_all_evidence([](const Evidence& evidence) {
     if (evidence.protocol != Protocol::three_phase || evidence.known != Known::nothing) return;
@@ -119,25 +134,26 @@ TEST(Ruling, AnotherLogsTransactionsAreLeftAlone) {
     if (evidence.era == Era::future) {
       EXPECT_EQ(ruling, Ruling::undecidable);
     }
-    if (evidence.era == Era::before_log && evidence.protocol == Protocol::two_phase && evidence.proven != Proven::all) {
+    if (evidence.era == Era::before_log && evidence.protocol == Protocol::two_phase && evidence.proven != Proven::all &&
+        evidence.chosen == Chosen::nothing) {
       EXPECT_TRUE(ruling == Ruling::undecidable || evidence.prepared == Some::no);
       EXPECT_NE(ruling, Ruling::roll_back);
     }
   });
 }
 
-TEST(Ruling, WithoutTheLogAProofMeansCommitAMissingBranchRollbackAndElseAChoice) {
+TEST(Ruling, WithoutTheLogAChoiceBindsAndElseAProofMeansCommitAndAMissingBranchRollback) {
   for_all_evidence([](const Evidence& evidence) {
     if (evidence.era != Era::lost || evidence.protocol != Protocol::two_phase) return;
     if (evidence.known != Known::nothing || evidence.vouched == Some::no) return;
     const auto ruled = rule(evidence);
-    if (evidence.proven != Proven::none) {
-      EXPECT_EQ(ruled, (Ruled{Ruling::commit, Ground::proven}));
-    } else if (evidence.missing == Some::yes) {
-      EXPECT_EQ(ruled, (Ruled{Ruling::roll_back, Ground::missing}));
-    } else if (evidence.chosen != Chosen::nothing) {
+    if (evidence.chosen != Chosen::nothing && evidence.proven != Proven::all) {
       EXPECT_EQ(ruled.ground, Ground::chosen);
       EXPECT_EQ(ruled.ruling == Ruling::commit, evidence.chosen == Chosen::commit);
+    } else if (evidence.proven != Proven::none) {
+      EXPECT_EQ(ruled.ruling, Ruling::commit);
+    } else if (evidence.missing == Some::yes) {
+      EXPECT_EQ(ruled, (Ruled{Ruling::roll_back, Ground::missing}));
     } else {
       const bool all_seen = evidence.held == Some::no && evidence.not_kept == Some::no && evidence.unread == Some::no;
       EXPECT_EQ(ruled, (Ruled{Ruling::undecidable, all_seen ? Ground::all_prepared : Ground::not_all_seen}));

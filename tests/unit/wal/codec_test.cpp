@@ -122,7 +122,7 @@ TEST(Codec, RecordsOfFormatTwoAreRead) {
   EXPECT_FALSE(decode_records(epoch, 3, 1, [](ports::LogRecord) {})) << "it would have an instance";
 }
 
-TEST(Codec, AHazardOfFormatTwoHasNoKindAndInFormatThreeOneThatIsKnown) {
+TEST(Codec, AHazardOfFormatsTwoAndThreeHasNoKindAndLaterOneThatIsKnown) {
   std::string body;
   base::put_string(body, gtrid(1));
   base::put_int(body, std::uint16_t{2});
@@ -137,15 +137,17 @@ TEST(Codec, AHazardOfFormatTwoHasNoKindAndInFormatThreeOneThatIsKnown) {
   std::vector<ports::LogRecord> back;
   const auto keep = [&](ports::LogRecord record) { back.push_back(std::move(record)); };
   ASSERT_TRUE(decode_records(record_with(""), 2, 1, keep));
-  ASSERT_TRUE(decode_records(record_with(std::string(1, '\0')), 3, 1, keep));
-  ASSERT_TRUE(decode_records(record_with("\1"), 3, 1, keep));
+  // Blocks of format 3 are read as those of 4.
+  ASSERT_TRUE(decode_records(record_with(""), 4, 1, keep));
+  ASSERT_TRUE(decode_records(record_with(std::string(1, '\0')), 4, 1, keep));
+  ASSERT_TRUE(decode_records(record_with("\1"), 4, 1, keep));
   EXPECT_EQ(back[0], ports::LogRecord(ports::HazardFound{gtrid(1), 2, "gone", 5, ports::HazardKind::lost}));
   EXPECT_EQ(back[1], back[0]);
-  EXPECT_EQ(back[2],
+  EXPECT_EQ(back[2], back[0]);
+  EXPECT_EQ(back[3],
             ports::LogRecord(ports::HazardFound{gtrid(1), 2, "gone", 5, ports::HazardKind::committed_against}));
   EXPECT_FALSE(decode_records(record_with("\1"), 2, 1, [](ports::LogRecord) {}));
-  EXPECT_FALSE(decode_records(record_with(""), 3, 1, [](ports::LogRecord) {}));
-  EXPECT_FALSE(decode_records(record_with("\2"), 3, 1, [](ports::LogRecord) {})) << "no such kind";
+  EXPECT_FALSE(decode_records(record_with("\2"), 4, 1, [](ports::LogRecord) {})) << "no such kind";
 }
 
 StateBuilder some_state() {
