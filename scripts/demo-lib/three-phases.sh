@@ -55,7 +55,8 @@ check 'the bank has its entry' 501.00 "$(sql mariadb3 'SELECT balance FROM bank.
 check 'nothing is in doubt' 0 "$(in_doubt)"
 
 chapter '3. The last order has prepared three branches, and is not pre-committed, when the same happens.'
-start_assentd
+tell 'assentd --log-lost: without that word, a coordinator whose log is gone is not started'
+start_assentd --log-lost
 wait_until 'every participant is up' participants_up
 slow_order 3 1 >"$work/slow.json"
 "$bin/assentctl" submit "$work/slow.json" >"$work/answer" 2>&1 &
@@ -73,7 +74,7 @@ check 'nothing at the bank' 501.00 "$(sql mariadb3 'SELECT balance FROM bank.acc
 check 'nothing is in doubt' 0 "$(in_doubt)"
 
 chapter '4. A new coordinator with an empty log serves.'
-start_assentd
+start_assentd --log-lost
 wait_until 'every participant is up' participants_up
 order 4 1 | submit committed 0
 check 'the order is there' 3 "$(orders)"
