@@ -193,6 +193,10 @@ std::vector<Setting> make_general() {
           "Port to listen on; 0 takes any free one and says which."),
       of_listener("listen.connections_max", "connections", &server::Options::connections_max, 1, 60'000,
                   "Client connections at once; further ones are closed after a clear error."),
+      of_listener("listen.connections_per_address_max", "connections", &server::Options::connections_per_address_max, 1,
+                  60'000,
+                  "Client connections at once of one IPv4 address, or of one IPv6 network of 64 bits. Where it or "
+                  "listen.connections_max is reached, one on which no whole request has come gives way to a new one."),
       of_listener("listen.requests_in_flight_per_connection_max", "requests",
                   &server::Options::requests_in_flight_per_connection_max, 1, 10'000,
                   "Requests of one connection in flight; then it is not read from until an answer has gone."),

@@ -19,9 +19,26 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+namespace {
+
+// Who counts as one peer: a host has a whole IPv6 network of 64 bits to itself.
+asio::ip::address network_of(const tcp::socket& socket) {
+  error_code gone;
+  const auto address = socket.remote_endpoint(gone).address();
+  if (gone || address.is_v4()) return address;
+  const auto v6 = address.to_v6();
+  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6);
+  auto bytes = v6.to_bytes();
+  std::fill(bytes.begin() + bytes.size() / 2, bytes.end(), 0);
+  return asio::ip::address_v6(bytes);
+}
+
+}  // namespace
+
 Connection::Connection(std::shared_ptr<Core> core, tcp::socket socket)
     : core_(std::move(core)),
       socket_(std::move(socket)),
+      peer_(network_of(socket_)),
       framer_(core_->options.frame_bytes_max),
       last_read_(base::SteadyClock::now()),
       frame_began_(last_read_),
@@ -66,6 +83,13 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   last_read_ = base::SteadyClock::now();
   if (framer_.waiting_bytes() == 0) frame_began_ = last_read_;
   framer_.fed(bytes);
+  if (!speaks_) {
+    if (const auto refusal = wire::wrong_beginning(framer_.waiting())) {
+      ++core_->counters.bad_frames;
+      return refuse(*refusal);
+    }
+    speaks_ = framer_.waiting().find('{') != std::string_view::npos;
+  }
   pump();
 }
 
@@ -77,6 +101,7 @@ void Connection::pump() {
   bool drained = false;
   while (!drained && has_room()) {
     if (const auto line = framer_.next()) {
+      heard_ = true;
       handle(*line);
       frame_began_ = last_read_;
     } else {
@@ -396,6 +421,25 @@ void Connection::tick(base::SteadyTime now) {
                       " ms; nothing of it was run, and the connection is closed",
                   true}));
   }
+}
+
+std::optional<base::SteadyTime> Connection::unheard_since() {
+  if (closed_ || ending_ || lingering_ || !reading_) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (in_flight_ > 0 || unsent_bytes() > 0) return std::nullopt;
+  if (framer_.waiting_bytes() > 0 || !heard_) return frame_began_;
+  return std::nullopt;
+}
+
+void Connection::give_way() {
+  answer([&](std::string& out) {
+    wire::append_answer(out, wire::refusal_of({}, Error{Errc::overloaded,
+                                                        "all connections are taken, and another client gets the place "
+                                                        "of this one, on which no whole request came; nothing of it "
+                                                        "was run: connect again when there is something to send",
+                                                        true}));
+  });
+  close();
 }
 
 void Connection::stop_softly() {

@@ -2,10 +2,12 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include "base/clock.hpp"
@@ -28,6 +30,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start();
   /// Sends one error and ends.
   void refuse(const wire::Refusal& refusal);
+  /// Since when it takes a place without a request: none came yet, or one began and does not end. Nothing of others.
+  std::optional<base::SteadyTime> unheard_since();
+  /// Says that another connection gets its place, and closes at once.
+  void give_way();
+  const boost::asio::ip::address& peer() const { return peer_; }
   /// Closes what has been slow for too long.
   void tick(base::SteadyTime now);
   /// Closes when nothing waits to be sent, whatever still runs. Called again and again while the server stops.
@@ -85,7 +92,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // On the loop's thread only.
   boost::asio::ip::tcp::socket socket_;
+  const boost::asio::ip::address peer_;  ///< See network_of().
   wire::Framer framer_;
+  bool speaks_ = false;  ///< It has begun as a client does.
+  bool heard_ = false;   ///< A whole line has come.
   bool reading_ = false;
   bool lingering_ = false;
   std::size_t lingered_bytes_ = 0;

@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -30,12 +31,15 @@ inline constexpr std::size_t kLingerBytesMax = 8 * 1024 * 1024;
 inline constexpr std::chrono::milliseconds kLingerTimeout{2'000};
 /// Connections over the bound that are being told so at any one time; those beyond are closed without a word.
 inline constexpr std::size_t kRefusalsMax = 64;
+/// Where all places are taken, one on which no whole request has come for this long gives way to a new connection.
+inline constexpr std::chrono::milliseconds kGivesWayAfter{1'000};
 /// After accept() failed, as it does without a free file descriptor.
 inline constexpr std::chrono::milliseconds kAcceptPause{100};
 
 struct Counters {
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> connections_refused{0};
+  std::atomic<std::uint64_t> connections_gave_way{0};
   std::atomic<std::uint64_t> accept_errors{0};
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> bad_frames{0};
@@ -61,6 +65,9 @@ struct Core : std::enable_shared_from_this<Core> {
   void tick();
   void close_acceptor();
   void forget(const std::shared_ptr<Connection>& connection);
+  /// Frees a place for `next`, which is one too many for its peer (`of_its_peer`) or for all. False when nobody gives
+  /// way.
+  bool make_room(const Connection& next, bool of_its_peer);
 
   base::EventLoop& loop;
   const Options options;
@@ -73,8 +80,9 @@ struct Core : std::enable_shared_from_this<Core> {
   boost::asio::steady_timer tick_timer{loop.context()};
   wire::Parser parser;
   std::unordered_set<std::shared_ptr<Connection>> connections;
-  std::unordered_set<std::shared_ptr<Connection>> refusals;  ///< Over the bound, and being told so.
-  bool started = false;                                      ///< And not stopped. For whoever calls serve() and stop().
+  std::map<boost::asio::ip::address, std::uint32_t> by_peer;  ///< How many of them each peer has.
+  std::unordered_set<std::shared_ptr<Connection>> refusals;   ///< Over the bound, and being told so.
+  bool started = false;  ///< And not stopped. For whoever calls serve() and stop().
   bool stopping = false;
   base::SteadyTime stop_by;
   std::promise<void> stopped;

@@ -25,6 +25,7 @@ namespace {
 Status check(const Options& options) {
   const auto wrong = [](const std::string& what) { return Error{Errc::invalid_argument, what, false}; };
   if (options.connections_max == 0) return wrong("connections_max must be at least 1");
+  if (options.connections_per_address_max == 0) return wrong("connections_per_address_max must be at least 1");
   if (options.requests_in_flight_per_connection_max == 0) {
     return wrong("requests_in_flight_per_connection_max must be at least 1");
   }
@@ -97,26 +98,49 @@ void Core::accept() {
 }
 
 void Core::adopt(tcp::socket socket) {
-  if (connections.size() < options.connections_max) {
+  const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
+  const auto had = by_peer.find(connection->peer());
+  const bool peer_is_full = had != by_peer.end() && had->second >= options.connections_per_address_max;
+  if ((!peer_is_full && connections.size() < options.connections_max) || make_room(*connection, peer_is_full)) {
     ++counters.connections;
-    const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
     connections.insert(connection);
+    ++by_peer[connection->peer()];
     connections_now = connections.size();
     return connection->start();
   }
   ++counters.connections_refused;
   if (refusals.size() == kRefusalsMax) return;
-  const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
   refusals.insert(connection);
+  const auto taken = peer_is_full ? "the " + std::to_string(options.connections_per_address_max) +
+                                        " connections that one address may have"
+                                  : "all " + std::to_string(options.connections_max) + " connections";
   connection->refuse(wire::refusal_of(
-      {}, Error{Errc::overloaded,
-                "all " + std::to_string(options.connections_max) +
-                    " connections are taken; nothing was run: try again later, or keep and share connections",
+      {}, Error{Errc::overloaded, taken + " are taken; nothing was run: try again later, or keep and share connections",
                 true}));
 }
 
+bool Core::make_room(const Connection& next, bool of_its_peer) {
+  const auto before = base::SteadyClock::now() - kGivesWayAfter;
+  std::shared_ptr<Connection> longest;
+  std::optional<base::SteadyTime> since;
+  for (const auto& one : connections) {
+    if (of_its_peer && one->peer() != next.peer()) continue;
+    const auto unheard = one->unheard_since();
+    if (!unheard || *unheard > before || (since && *since <= *unheard)) continue;
+    longest = one;
+    since = unheard;
+  }
+  if (!longest) return false;
+  ++counters.connections_gave_way;
+  longest->give_way();
+  return true;
+}
+
 void Core::forget(const std::shared_ptr<Connection>& connection) {
-  connections.erase(connection);
+  if (connections.erase(connection) > 0) {
+    const auto had = by_peer.find(connection->peer());
+    if (--had->second == 0) by_peer.erase(had);
+  }
   refusals.erase(connection);
   connections_now = connections.size();
 }
@@ -173,6 +197,7 @@ std::map<std::string, std::uint64_t> Core::counters_by_name() const {
   return {{"connections_now", connections_now},
           {"connections", counters.connections},
           {"connections_refused", counters.connections_refused},
+          {"connections_gave_way", counters.connections_gave_way},
           {"accept_errors", counters.accept_errors},
           {"requests", counters.requests},
           {"bad_frames", counters.bad_frames},

@@ -23,6 +23,8 @@ struct Options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: one that is free.
   std::uint32_t connections_max = 4'096;
+  /// Of one IPv4 address, or one IPv6 network of 64 bits, so that one host cannot take all places.
+  std::uint32_t connections_per_address_max = 2'048;
   /// More are not read from the socket until answers have gone out.
   std::uint32_t requests_in_flight_per_connection_max = 256;
   std::size_t frame_bytes_max = wire::kFrameBytesDefault;

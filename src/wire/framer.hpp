@@ -34,6 +34,8 @@ class Framer {
 
   /// A line is longer than the bound. Nothing more comes out: what follows cannot be told from its rest.
   bool overflowed() const { return overflowed_; }
+  /// What has come and was not given out. Valid until the next call of space().
+  std::string_view waiting() const { return {buffer_.get() + begin_, waiting_bytes()}; }
   /// Bytes that wait for their newline.
   std::size_t waiting_bytes() const { return end_ - begin_; }
   std::size_t capacity_bytes() const { return capacity_; }

@@ -195,6 +195,22 @@ Refusal unterminated_frame() {
                 "newline");
 }
 
+std::optional<Refusal> wrong_beginning(std::string_view first) {
+  const auto at = first.find_first_not_of(" \t\r\n");
+  if (at == std::string_view::npos || first[at] == '{') return std::nullopt;
+  constexpr char kTlsHandshake = 0x16;
+  std::string looks = "what came first is no JSON object";
+  if (first[at] == kTlsHandshake) {
+    looks = "what came looks like TLS, which is not spoken on this port";
+  } else if (first[at] >= 'A' && first[at] <= 'Z') {
+    looks = "what came looks like HTTP, which is not spoken on this port";
+  }
+  return refuse(kParseError, Errc::protocol,
+                looks +
+                    ": each request is a JSON object on a line of its own; nothing was run, and the connection is "
+                    "closed");
+}
+
 std::variant<Request, Refusal> Parser::parse_request(std::string_view frame) {
   if (const auto fault = tape_.parse(frame, kNestingMax); !fault.empty()) {
     return refuse(kParseError, Errc::protocol, "the request " + fault);

@@ -84,6 +84,11 @@ Refusal oversized_frame(std::size_t frame_bytes_max);
 /// longer, so it is never run.
 Refusal unterminated_frame();
 
+/// Why a connection that begins with `first` is no client of this protocol: its first byte that is no white space must
+/// be the `{` of a request. Nothing while no such byte has come, and of a client. A web page can make a browser send
+/// any bytes to any address, but not without the words of HTTP before them.
+std::optional<Refusal> wrong_beginning(std::string_view first);
+
 /// Reads frames; keeps its memory between them. One per thread.
 class Parser {
  public:

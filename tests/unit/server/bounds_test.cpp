@@ -124,10 +124,10 @@ TEST_F(ServerTest, UnreadAnswersOverTheBoundCloseTheConnection) {
 }
 
 TEST_F(ServerTest, OptionsThatContradictEachOtherAreRefused) {
-  for (const Options& options :
-       {Options{.connections_max = 0}, Options{.requests_in_flight_per_connection_max = 0},
-        Options{.frame_bytes_max = 0}, Options{.frame_bytes_max = wire::kFrameBytesCeiling + 1},
-        Options{.answer_bytes_max = 2, .unread_answer_bytes_max = 1}}) {
+  for (const Options& options : {Options{.connections_max = 0}, Options{.connections_per_address_max = 0},
+                                 Options{.requests_in_flight_per_connection_max = 0}, Options{.frame_bytes_max = 0},
+                                 Options{.frame_bytes_max = wire::kFrameBytesCeiling + 1},
+                                 Options{.answer_bytes_max = 2, .unread_answer_bytes_max = 1}}) {
     Server wrong(loop, options);
     const auto started = wrong.bind();
     ASSERT_FALSE(started.ok());
@@ -182,6 +182,59 @@ TEST_F(ServerTest, AConnectionOverTheBoundIsToldAndOthersAreServed) {
   auto fourth = connect();
   fourth.send(info_line("4"));
   EXPECT_TRUE(has(fourth.line(), R"("id":4,"result")"));
+}
+
+TEST_F(ServerTest, OneAddressMayNotTakeAllPlaces) {
+  serve({.connections_max = 4, .connections_per_address_max = 2});
+  std::vector<Socket> own;
+  for (int i = 0; i < 2; ++i) {
+    own.push_back(connect());
+    own.back().send(info_line("1"));
+    EXPECT_TRUE(has(own.back().line(), R"("id":1)"));
+  }
+  auto third = connect();
+  EXPECT_TRUE(has(third.line(), "one address"));
+  Socket stranger(port, 0, INADDR_LOOPBACK + 1);
+  stranger.send(info_line("2"));
+  EXPECT_TRUE(has(stranger.line(), R"("id":2,"result")"));
+  own.pop_back();
+  EXPECT_TRUE(eventually([&] { return counter("connections_now") == 2; }));
+  auto fourth = connect();
+  fourth.send(info_line("3"));
+  EXPECT_TRUE(has(fourth.line(), R"("id":3,"result")"));
+}
+
+TEST_F(ServerTest, WhereAllPlacesAreTakenThoseWithoutARequestGiveWay) {
+  serve({.connections_max = 4});
+  auto busy = connect();
+  busy.send(submit_line("1", "running"));
+  ASSERT_TRUE(service.wait_for(1));
+  auto idle = connect();
+  idle.send(info_line("2"));
+  EXPECT_TRUE(has(idle.line(), R"("id":2)"));
+  auto silent = connect();
+  auto slow = connect();
+  slow.send("{");
+  // A moment ago they may still be about to send.
+  EXPECT_TRUE(has(connect().line(), "all 4 connections are taken"));
+  std::this_thread::sleep_for(milliseconds(1'200));
+  slow.send(" ");
+  std::vector<Socket> strangers;
+  for (int i = 0; i < 2; ++i) {
+    strangers.push_back(connect());
+    strangers.back().send(info_line("3"));
+    EXPECT_TRUE(has(strangers.back().line(), R"("id":3,"result")"));
+  }
+  for (auto* one : {&silent, &slow}) {
+    EXPECT_TRUE(has(one->line(), "another client gets the place"));
+    EXPECT_TRUE(one->closed_by_peer());
+  }
+  EXPECT_TRUE(has(connect().line(), "all 4 connections are taken"));
+  EXPECT_EQ(counter("connections_gave_way"), 2U);
+  idle.send(info_line("4"));
+  EXPECT_TRUE(has(idle.line(), R"("id":4,"result")"));
+  service.release("running");
+  EXPECT_TRUE(has(busy.line(), R"("id":1)"));
 }
 
 TEST_F(ServerTest, AThousandIdleConnectionsCostLittleAndStarveNobody) {

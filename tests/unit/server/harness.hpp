@@ -128,12 +128,18 @@ class InMemoryService {
 /// A plain client socket, as `nc` would be.
 class Socket {
  public:
-  explicit Socket(std::uint16_t port, int receive_buffer_bytes = 0) : handle_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  /// From an address of this host of its own, if `from` is one: IPv4, in the host's byte order.
+  explicit Socket(std::uint16_t port, int receive_buffer_bytes = 0, std::uint32_t from = 0)
+      : handle_(::socket(AF_INET, SOCK_STREAM, 0)) {
     if (receive_buffer_bytes > 0) {
       ::setsockopt(handle_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
     }
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (from != 0) {
+      address.sin_addr.s_addr = htonl(from);
+      EXPECT_EQ(::bind(handle_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(handle_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);

@@ -51,6 +51,8 @@ TEST_F(ServerTest, AnswersOvertakeEachOther) {
 TEST_F(ServerTest, GarbageIsAnsweredAndTheConnectionServesOn) {
   serve();
   auto client = connect();
+  client.send(info_line("6"));
+  EXPECT_TRUE(has(client.line(), R"("id":6,"result")"));
   for (const std::string bad : {"garbage", "{\"half\":", "[[[[", "\"\xff\"", "1e999", "[]"}) {
     client.send(bad + "\n" + submit_line("7"));
     EXPECT_TRUE(has(client.line(), R"("id":null,"error":{"code":-32)")) << bad;
@@ -58,6 +60,39 @@ TEST_F(ServerTest, GarbageIsAnsweredAndTheConnectionServesOn) {
   }
   EXPECT_EQ(counter("bad_frames"), 6U);
   EXPECT_EQ(service.submitted(), 6U);
+}
+
+// A browser can be made to send any body to any address, but the words of HTTP come before it.
+TEST_F(ServerTest, WhatDoesNotBeginAsAClientRunsNothing) {
+  serve();
+  const std::map<std::string, std::string> beginnings{
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 150\r\n\r\n", "looks like HTTP"},
+      {"G", "looks like HTTP"},
+      {"\r\n \tPRI * HTTP/2.0\r\n\r\n", "looks like HTTP"},
+      {"\x16\x03\x01\x02", "looks like TLS"},
+      {"[]\n", "no JSON object"},
+      {"garbage\n", "no JSON object"},
+      {"\xef\xbb\xbf", "no JSON object"},
+      {std::string("\0", 1), "no JSON object"},
+  };
+  for (const auto& [beginning, reason] : beginnings) {
+    auto client = connect();
+    client.send(beginning + submit_line("1"));
+    EXPECT_TRUE(has(client.line(), reason)) << beginning;
+    client.half_close();
+    EXPECT_TRUE(client.closed_by_peer()) << beginning;
+    auto in_parts = connect();
+    in_parts.send(beginning);
+    EXPECT_TRUE(has(in_parts.line(), reason)) << beginning;
+    in_parts.send(submit_line("1"));
+    in_parts.half_close();
+    EXPECT_TRUE(in_parts.closed_by_peer()) << beginning;
+  }
+  EXPECT_EQ(service.submitted(), 0U);
+  EXPECT_EQ(counter("bad_frames"), 2 * beginnings.size());
+  auto client = connect();
+  client.send("\r\n\n\t " + submit_line("2"));
+  EXPECT_TRUE(has(client.line(), R"("id":2,"result")"));
 }
 
 TEST_F(ServerTest, ARequestMayComeByteByByte) {
