@@ -24,6 +24,8 @@ class Client {
   struct Address {
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
+    /// Of the coordinator's control socket, on this host; used in place of host and port when not empty.
+    std::string unix_socket{};
     std::chrono::milliseconds connect_timeout{3'000};
     /// On top of a transaction's own timeout. Other requests wait this long.
     std::chrono::milliseconds answer_grace{10'000};
@@ -41,10 +43,11 @@ class Client {
   Result<std::vector<ParticipantInfo>> participants();
   Result<ServerInfo> info();
   Result<std::vector<Hazard>> hazards();
+  // Over the control socket only. Who asks is the account of this process, as the kernel tells it.
   Status acknowledge(const Acknowledgement& acknowledgement);
   Result<Survey> survey(const SurveyQuery& query);
   /// Has it settle what has a certain verdict now; gives how many branches that is.
-  Result<std::uint64_t> recover_now(const std::string& who);
+  Result<std::uint64_t> recover_now();
 
  private:
   class Impl;

@@ -89,6 +89,7 @@ struct ServerInfo {
   std::uint32_t live = 0;                         ///< Transactions not ended, admitted or waiting for admission.
   std::uint32_t in_doubt = 0;                     ///< Decided or lost branches that wait for a participant.
   std::uint32_t hazards = 0;                      ///< Branches.
+  std::string control_socket;                     ///< Where, on its host, it takes what changes the past.
   std::map<std::string, std::uint64_t> limits;    ///< Bound by name; names end in their unit.
   std::map<std::string, std::uint64_t> counters;  ///< Since the start; names as in metrics.
 };

@@ -385,11 +385,14 @@ LoadedConfig load_config(const std::string& path) {
   };
   beside(loaded.config.log.directory);
   beside(loaded.config.audit_file);
-  if (auto& audit = loaded.config.audit_file; audit.empty()) {
-    audit = loaded.config.log.directory;
-    while (audit.size() > 1 && audit.back() == '/') audit.pop_back();
-    audit += ".audit";
-  }
+  beside(loaded.config.listen.control_socket);
+  auto log = loaded.config.log.directory;
+  while (log.size() > 1 && log.back() == '/') log.pop_back();
+  if (auto& audit = loaded.config.audit_file; audit.empty()) audit = log + ".audit";
+  auto& control = loaded.config.listen.control_socket;
+  if (control.empty()) control = log + ".control";
+  // Clients are told it, wherever they run.
+  control = std::filesystem::absolute(control).lexically_normal().string();
   for (auto& participant : loaded.config.participants) {
     beside(participant.password_file);
     beside(participant.connection.unix_socket);

@@ -257,4 +257,19 @@ Result<Client> ctl_connect(const CtlCall& call, std::optional<std::chrono::milli
   return Client::connect(std::move(address));
 }
 
+Result<Client> ctl_connect_control(const CtlCall& call, std::optional<std::chrono::milliseconds> patience) {
+  auto client = ctl_connect(call, patience);
+  if (!client) return client;
+  const auto info = client->info();
+  if (!info) return info.error();
+  Client::Address address;
+  if (patience) address.answer_grace = *patience;
+  address.unix_socket = info->control_socket;
+  auto control = Client::connect(std::move(address));
+  if (control) return control;
+  auto error = control.error();
+  error.what += " This is served on its own host only, to its account and root";
+  return error;
+}
+
 }  // namespace assent::app

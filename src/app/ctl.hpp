@@ -88,5 +88,8 @@ int failed_with_log(const CtlCall& call, const Config& config, const Error& erro
 
 /// `patience`: for an answer; nothing: the client's own.
 Result<Client> ctl_connect(const CtlCall& call, std::optional<std::chrono::milliseconds> patience = std::nullopt);
+/// The same to its control socket, which it names itself: on its host, and for its account or root.
+Result<Client> ctl_connect_control(const CtlCall& call,
+                                   std::optional<std::chrono::milliseconds> patience = std::nullopt);
 
 }  // namespace assent::app

@@ -142,7 +142,7 @@ int ctl_acknowledge(const CtlCall& call) {
       return failed_with_log(call, config, done.error(), "hazards acknowledge");
     }
   } else {
-    auto client = ctl_connect(call);
+    auto client = ctl_connect_control(call);
     if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
     done = client->acknowledge(said);
   }

@@ -253,12 +253,12 @@ int live_shown(const CtlCall& call, const Survey& survey) {
 
 // Through the socket of one that runs.
 int with_running(const CtlCall& call) {
-  auto client = ctl_connect(call, kSurveyPatience);
+  auto client = ctl_connect_control(call, kSurveyPatience);
   if (!client) return ctl_failed(call, client.error(), kExitUnavailable);
   auto survey = whole_survey(*client, query_of(call));
   if (!survey) return ctl_failed(call, survey.error(), exit_code_of(survey.error()));
   if (!call.has("apply")) return live_shown(call, *survey);
-  const auto asked = client->recover_now(operator_name());
+  const auto asked = client->recover_now();
   if (!asked) return ctl_failed(call, asked.error(), exit_code_of(asked.error()));
   const auto bounds = bounds_of(call);
   const auto until = base::SteadyClock::now() + bounds.patience;

@@ -217,6 +217,12 @@ std::vector<Setting> make_general() {
       of_listener("listen.idle_timeout_ms", &server::Options::idle_timeout, 0, 30 * kDayMs,
                   "Time without a request after which a connection is closed; 0 keeps it for ever."),
       text(
+          "control.socket", "", 0, kPathBytesMax,
+          [](SettingTarget to, std::string value) { to.config.listen.control_socket = std::move(value); },
+          "Unix socket on which hazards are acknowledged and recovery is asked for, by the account that assentd runs "
+          "as, "
+          "or root; not served over TCP. Empty: log.directory with `.control` behind it."),
+      text(
           "log.directory", std::nullopt, 1, kPathBytesMax,
           [](SettingTarget to, std::string value) { to.config.log.directory = std::move(value); },
           "Folder of the decision log, on a disk that keeps what it has synced. One coordinator owns it."),

@@ -120,8 +120,8 @@ Result<Survey> Client::survey(const SurveyQuery& query) {
   return impl_->ask<Survey>(query);
 }
 
-Result<std::uint64_t> Client::recover_now(const std::string& who) {
-  auto recovering = impl_->ask<wire::Recovering>(wire::RecoverQuery{who});
+Result<std::uint64_t> Client::recover_now() {
+  auto recovering = impl_->ask<wire::Recovering>(wire::RecoverQuery{});
   if (!recovering.ok()) return std::move(recovering).error();
   return recovering->branches;
 }

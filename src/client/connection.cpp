@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <system_error>
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
 #include "wire/limits.hpp"
 
 namespace assent::client {
@@ -19,6 +22,7 @@ Connection::Connection(const Client::Address& address)
     : address_(address), socket_(context_), framer_(wire::kAnswerBytesCeiling) {}
 
 std::string Connection::name() const {
+  if (!address_.unix_socket.empty()) return address_.unix_socket;
   return address_.host + ':' + std::to_string(address_.port);
 }
 
@@ -42,6 +46,17 @@ Connection::Ready Connection::wait(short events, base::SteadyTime deadline) {
 Status Connection::open() {
   close();
   const auto deadline = base::SteadyClock::now() + address_.connect_timeout;
+  const auto nobody = [&](const std::string& reasons) {
+    return Error{Errc::unavailable,
+                 "cannot reach the coordinator at " + name() + ": " + reasons + "; is assentd running there?", true};
+  };
+  if (!address_.unix_socket.empty()) {
+    if (address_.unix_socket.size() >= sizeof(sockaddr_un::sun_path)) return nobody("the path is too long");
+    auto connected = connect_to(asio::local::stream_protocol::endpoint(address_.unix_socket), deadline);
+    if (connected.ok()) return connected;
+    close();
+    return nobody(connected.error().what);
+  }
   error_code error;
   tcp::resolver resolver(context_);
   const auto found = resolver.resolve(address_.host, std::to_string(address_.port), error);
@@ -57,11 +72,10 @@ Status Connection::open() {
     reasons += connected.error().what;
     close();
   }
-  return Error{Errc::unavailable,
-               "cannot reach the coordinator at " + name() + ": " + reasons + "; is assentd running there?", true};
+  return nobody(reasons);
 }
 
-Status Connection::connect_to(const tcp::endpoint& endpoint, base::SteadyTime deadline) {
+Status Connection::connect_to(const Endpoint& endpoint, base::SteadyTime deadline) {
   const auto failed = [](const error_code& why) { return Error{Errc::unavailable, why.message(), true}; };
   error_code error;
   socket_.open(endpoint.protocol(), error);
@@ -79,6 +93,7 @@ Status Connection::connect_to(const tcp::endpoint& endpoint, base::SteadyTime de
     ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_ERROR, &pending, &size);
     if (pending != 0) return failed({pending, boost::system::system_category()});
   }
+  // Of no meaning to a socket of this host.
   socket_.set_option(tcp::no_delay(true), error);
   return Ok{};
 }

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include "assent/client.hpp"
 #include "base/clock.hpp"
@@ -14,8 +14,8 @@
 
 namespace assent::client {
 
-/// One TCP connection that sends a line and waits for a line, each within a deadline. Closed when receive() fails.
-/// Not thread safe.
+/// One connection, over TCP or to a socket of this host, that sends a line and waits for a line, each within a
+/// deadline. Closed when receive() fails. Not thread safe.
 class Connection {
  public:
   explicit Connection(const Client::Address& address);
@@ -39,12 +39,13 @@ class Connection {
  private:
   enum class Ready { yes, no, late };
   Ready wait(short events, base::SteadyTime deadline);
-  Status connect_to(const boost::asio::ip::tcp::endpoint& endpoint, base::SteadyTime deadline);
+  using Endpoint = boost::asio::generic::stream_protocol::endpoint;
+  Status connect_to(const Endpoint& endpoint, base::SteadyTime deadline);
   std::string name() const;
 
   const Client::Address& address_;
   boost::asio::io_context context_;
-  boost::asio::ip::tcp::socket socket_;
+  boost::asio::generic::stream_protocol::socket socket_;
   wire::Framer framer_;
 };
 

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 
 #include "base/check.hpp"
@@ -19,32 +20,17 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-namespace {
-
-// Who counts as one peer: a host has a whole IPv6 network of 64 bits to itself.
-asio::ip::address network_of(const tcp::socket& socket) {
-  error_code gone;
-  const auto address = socket.remote_endpoint(gone).address();
-  if (gone || address.is_v4()) return address;
-  const auto v6 = address.to_v6();
-  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6);
-  auto bytes = v6.to_bytes();
-  std::fill(bytes.begin() + bytes.size() / 2, bytes.end(), 0);
-  return asio::ip::address_v6(bytes);
-}
-
-}  // namespace
-
-Connection::Connection(std::shared_ptr<Core> core, tcp::socket socket)
+Connection::Connection(std::shared_ptr<Core> core, Socket socket, Peer peer)
     : core_(std::move(core)),
       socket_(std::move(socket)),
-      peer_(network_of(socket_)),
+      peer_(std::move(peer)),
       framer_(core_->options.frame_bytes_max),
       last_read_(base::SteadyClock::now()),
       frame_began_(last_read_),
       handle_(socket_.native_handle()),
       progress_(last_read_) {
   error_code ignored;
+  // Of no meaning to a socket of this host.
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
 }
@@ -196,6 +182,7 @@ void Connection::query(const wire::Id& id, const wire::InfoQuery&) {
                       {"frame_bytes_max", options.frame_bytes_max},
                       {"answer_bytes_max", options.answer_bytes_max}});
   info.counters.merge(core_->counters_by_name());
+  info.control_socket = options.control_socket;
   answer([&](std::string& out) { wire::append_answer(out, id, info); });
 }
 
@@ -204,22 +191,42 @@ void Connection::query(const wire::Id& id, const wire::HazardsQuery&) {
   answer([&](std::string& out) { wire::append_answer(out, id, list); });
 }
 
-void Connection::query(const wire::Id& id, const Acknowledgement& said) {
+bool Connection::may_control(const wire::Id& id) {
+  if (peer_.account) return true;
+  const auto& path = core_->options.control_socket;
+  answer([&](std::string& out) {
+    wire::append_answer(
+        out, wire::refusal_of(id, Error{Errc::refused,
+                                        path.empty() ? "this is not served over TCP, and there is no control socket"
+                                                     : "this is not served over TCP: on the coordinator's host, as its "
+                                                       "account or root, connect to its control socket, " +
+                                                           path,
+                                        false}));
+  });
+  return false;
+}
+
+void Connection::query(const wire::Id& id, const Acknowledgement& asked) {
+  if (!may_control(id)) return;
   begin();
-  core_->service.acknowledge(said, [self = shared_from_this(), id](const Status& status) {
+  auto said = asked;
+  said.who = *peer_.account;
+  core_->service.acknowledge(std::move(said), [self = shared_from_this(), id](const Status& status) {
     self->complete(id, status.ok() ? Result<wire::Acknowledged>(wire::Acknowledged{}) : status.error());
   });
 }
 
 void Connection::query(const wire::Id& id, const SurveyQuery& query) {
+  if (!may_control(id)) return;
   begin();
   core_->service.survey(
       query, [self = shared_from_this(), id](Result<Survey> survey) { self->complete(id, std::move(survey)); });
 }
 
-void Connection::query(const wire::Id& id, const wire::RecoverQuery& query) {
+void Connection::query(const wire::Id& id, const wire::RecoverQuery&) {
+  if (!may_control(id)) return;
   begin();
-  core_->service.recover_now(query.who, [self = shared_from_this(), id](const Result<std::uint64_t>& branches) {
+  core_->service.recover_now(*peer_.account, [self = shared_from_this(), id](const Result<std::uint64_t>& branches) {
     self->complete(id, branches.ok() ? Result<wire::Recovering>(wire::Recovering{*branches}) : branches.error());
   });
 }
@@ -346,7 +353,7 @@ void Connection::on_wake() {
 
 void Connection::wait_writable() {
   if (closed_) return;
-  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code&) { self->on_writable(); });
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code&) { self->on_writable(); });
 }
 
 void Connection::on_writable() {
@@ -381,7 +388,7 @@ void Connection::linger() {
   lingering_ = true;
   linger_by_ = base::SteadyClock::now() + kLingerTimeout;
   error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  socket_.shutdown(Socket::shutdown_send, ignored);
   drain();
 }
 
@@ -451,7 +458,7 @@ void Connection::stop_softly() {
   }
   // Bytes left unread at close() would make the kernel take back what was sent last.
   error_code error;
-  socket_.shutdown(tcp::socket::shutdown_send, error);
+  socket_.shutdown(Socket::shutdown_send, error);
   for (std::size_t taken = 0; !error && taken < kLingerBytesMax;) {
     const std::size_t bytes = socket_.read_some(asio::buffer(core_->thrown_away), error);
     taken += bytes;

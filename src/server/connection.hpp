@@ -7,8 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 
 #include "base/clock.hpp"
 #include "server/core.hpp"
@@ -24,7 +23,9 @@ namespace assent::server {
 /// within bounds; the socket is closed. Any error of the socket goes to the last step at once.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<Core> core, boost::asio::ip::tcp::socket socket);
+  using Socket = boost::asio::generic::stream_protocol::socket;
+
+  Connection(std::shared_ptr<Core> core, Socket socket, Peer peer);
 
   // On the loop's thread.
   void start();
@@ -34,7 +35,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<base::SteadyTime> unheard_since();
   /// Says that another connection gets its place, and closes at once.
   void give_way();
-  const boost::asio::ip::address& peer() const { return peer_; }
+  const Peer& peer() const { return peer_; }
   /// Closes what has been slow for too long.
   void tick(base::SteadyTime now);
   /// Closes when nothing waits to be sent, whatever still runs. Called again and again while the server stops.
@@ -58,7 +59,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void query(const wire::Id& id, const wire::HazardsQuery& query);
   void query(const wire::Id& id, const Acknowledgement& said);
   void query(const wire::Id& id, const SurveyQuery& query);
-  void query(const wire::Id& id, const wire::RecoverQuery& query);
+  void query(const wire::Id& id, const wire::RecoverQuery&);
+  /// Refuses what is served on the control socket only, unless this is it.
+  bool may_control(const wire::Id& id);
   /// From here on one more request is in flight, until complete().
   void begin();
   void end();
@@ -91,8 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<Core> core_;
 
   // On the loop's thread only.
-  boost::asio::ip::tcp::socket socket_;
-  const boost::asio::ip::address peer_;  ///< See network_of().
+  Socket socket_;
+  const Peer peer_;
   wire::Framer framer_;
   bool speaks_ = false;  ///< It has begun as a client does.
   bool heard_ = false;   ///< A whole line has come.

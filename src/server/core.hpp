@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include "base/clock.hpp"
 #include "base/event_loop.hpp"
+#include "server/control_socket.hpp"
 #include "server/server.hpp"
 #include "wire/message.hpp"
 
@@ -33,8 +35,16 @@ inline constexpr std::chrono::milliseconds kLingerTimeout{2'000};
 inline constexpr std::size_t kRefusalsMax = 64;
 /// Where all places are taken, one on which no whole request has come for this long gives way to a new connection.
 inline constexpr std::chrono::milliseconds kGivesWayAfter{1'000};
+/// Connections at the control socket; one more is closed without a word.
+inline constexpr std::size_t kControlConnectionsMax = 64;
 /// After accept() failed, as it does without a free file descriptor.
 inline constexpr std::chrono::milliseconds kAcceptPause{100};
+
+/// Who is at the other end.
+struct Peer {
+  boost::asio::ip::address network{};    ///< Over TCP: what counts as one peer.
+  std::optional<std::string> account{};  ///< On the control socket: who it is, as the kernel tells.
+};
 
 struct Counters {
   std::atomic<std::uint64_t> connections{0};
@@ -51,7 +61,7 @@ struct Counters {
 /// to come. Everything but `options`, `service` and `counters` belongs to the
 /// loop's thread.
 struct Core : std::enable_shared_from_this<Core> {
-  Core(base::EventLoop& l, Options o) : loop(l), options(std::move(o)) {}
+  Core(base::EventLoop& l, Options o) : loop(l), options(std::move(o)), control(l.context()) {}
 
   Result<std::uint16_t> bind();
   void serve(Service what);
@@ -61,6 +71,7 @@ struct Core : std::enable_shared_from_this<Core> {
 
   void accept();
   void adopt(boost::asio::ip::tcp::socket socket);
+  void accept_control();
   void arm_tick();
   void tick();
   void close_acceptor();
@@ -76,11 +87,13 @@ struct Core : std::enable_shared_from_this<Core> {
   std::atomic<std::uint64_t> connections_now{0};
 
   boost::asio::ip::tcp::acceptor acceptor{loop.context()};
+  ControlSocket control;
   boost::asio::steady_timer accept_timer{loop.context()};
   boost::asio::steady_timer tick_timer{loop.context()};
   wire::Parser parser;
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::map<boost::asio::ip::address, std::uint32_t> by_peer;  ///< How many of them each peer has.
+  std::size_t controls = 0;                                   ///< How many of `connections` are at the control socket.
   std::unordered_set<std::shared_ptr<Connection>> refusals;   ///< Over the bound, and being told so.
   bool started = false;  ///< And not stopped. For whoever calls serve() and stop().
   bool stopping = false;

@@ -22,6 +22,18 @@ constexpr std::chrono::milliseconds kTickMin{5};
 
 namespace {
 
+// Who counts as one peer: a host has a whole IPv6 network of 64 bits to itself.
+asio::ip::address network_of(const tcp::socket& socket) {
+  error_code gone;
+  const auto address = socket.remote_endpoint(gone).address();
+  if (gone || address.is_v4()) return address;
+  const auto v6 = address.to_v6();
+  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6);
+  auto bytes = v6.to_bytes();
+  std::fill(bytes.begin() + bytes.size() / 2, bytes.end(), 0);
+  return asio::ip::address_v6(bytes);
+}
+
 Status check(const Options& options) {
   const auto wrong = [](const std::string& what) { return Error{Errc::invalid_argument, what, false}; };
   if (options.connections_max == 0) return wrong("connections_max must be at least 1");
@@ -68,6 +80,12 @@ Result<std::uint16_t> Core::bind() {
     acceptor.close(error);
     return refusal;
   }
+  if (!options.control_socket.empty()) {
+    if (auto bound = control.bind(options.control_socket); !bound.ok()) {
+      acceptor.close(error);
+      return std::move(bound).error();
+    }
+  }
   return acceptor.local_endpoint().port();
 }
 
@@ -77,6 +95,7 @@ void Core::serve(Service what) {
   started = true;
   asio::post(loop.context(), [self = shared_from_this()] {
     self->accept();
+    if (self->control.acceptor().is_open()) self->accept_control();
     self->arm_tick();
   });
 }
@@ -97,15 +116,34 @@ void Core::accept() {
   });
 }
 
+// Operators get in when clients have taken all places.
+void Core::accept_control() {
+  control.acceptor().async_accept(
+      [this, self = shared_from_this()](const error_code& error, asio::local::stream_protocol::socket socket) {
+        if (!control.acceptor().is_open()) return;
+        auto account = error ? std::nullopt : account_of_peer(socket.native_handle());
+        if (account && controls < kControlConnectionsMax) {
+          const auto connection =
+              std::make_shared<Connection>(shared_from_this(), std::move(socket), Peer{{}, std::move(account)});
+          connections.insert(connection);
+          ++controls;
+          connection->start();
+        }
+        accept_control();
+      });
+}
+
 void Core::adopt(tcp::socket socket) {
-  const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
-  const auto had = by_peer.find(connection->peer());
+  Peer peer{network_of(socket), std::nullopt};
+  const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(peer));
+  const auto had = by_peer.find(connection->peer().network);
   const bool peer_is_full = had != by_peer.end() && had->second >= options.connections_per_address_max;
-  if ((!peer_is_full && connections.size() < options.connections_max) || make_room(*connection, peer_is_full)) {
+  if ((!peer_is_full && connections.size() - controls < options.connections_max) ||
+      make_room(*connection, peer_is_full)) {
     ++counters.connections;
     connections.insert(connection);
-    ++by_peer[connection->peer()];
-    connections_now = connections.size();
+    ++by_peer[connection->peer().network];
+    connections_now = connections.size() - controls;
     return connection->start();
   }
   ++counters.connections_refused;
@@ -124,7 +162,7 @@ bool Core::make_room(const Connection& next, bool of_its_peer) {
   std::shared_ptr<Connection> longest;
   std::optional<base::SteadyTime> since;
   for (const auto& one : connections) {
-    if (of_its_peer && one->peer() != next.peer()) continue;
+    if (one->peer().account || (of_its_peer && one->peer().network != next.peer().network)) continue;
     const auto unheard = one->unheard_since();
     if (!unheard || *unheard > before || (since && *since <= *unheard)) continue;
     longest = one;
@@ -138,11 +176,15 @@ bool Core::make_room(const Connection& next, bool of_its_peer) {
 
 void Core::forget(const std::shared_ptr<Connection>& connection) {
   if (connections.erase(connection) > 0) {
-    const auto had = by_peer.find(connection->peer());
-    if (--had->second == 0) by_peer.erase(had);
+    const auto had = by_peer.find(connection->peer().network);
+    if (connection->peer().account) {
+      --controls;
+    } else if (--had->second == 0) {
+      by_peer.erase(had);
+    }
   }
   refusals.erase(connection);
-  connections_now = connections.size();
+  connections_now = connections.size() - controls;
 }
 
 void Core::arm_tick() {
@@ -178,6 +220,7 @@ void Core::stop_accepting() {
 void Core::close_acceptor() {
   error_code ignored;
   acceptor.close(ignored);
+  control.close();
   accept_timer.cancel();
 }
 

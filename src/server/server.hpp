@@ -22,6 +22,8 @@ namespace assent::server {
 struct Options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: one that is free.
+  /// Path of the socket on which what changes the past is served, to its owner and root. Empty: nowhere.
+  std::string control_socket{};
   std::uint32_t connections_max = 4'096;
   /// Of one IPv4 address, or one IPv6 network of 64 bits, so that one host cannot take all places.
   std::uint32_t connections_per_address_max = 2'048;
@@ -61,7 +63,8 @@ struct Service {
 
 struct Core;
 
-/// Serves the wire protocol over TCP, on the loop's thread.
+/// Serves the wire protocol over TCP, on the loop's thread; and over a Unix socket, where the kernel tells who asks.
+/// What changes the past is served there only.
 ///
 /// Requests are read and parsed there. An answer is printed by whichever thread brings it. What the loop's own thread
 /// brings is sent when it is through with all that was ready, so that answers share a packet; other threads send at
@@ -79,8 +82,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Takes the address, and gives the port. Who connects waits until serve(). Errc::unavailable when the address cannot
-  /// be had, Errc::invalid_argument when the options contradict each other.
+  /// Takes the addresses, and gives the port. Who connects waits until serve(). Errc::unavailable when one cannot be
+  /// had, Errc::invalid_argument when the options contradict each other.
   Result<std::uint16_t> bind();
 
   /// From now on. Once, after bind().

@@ -79,7 +79,6 @@ template <typename Io, Is<Acknowledgement> S>
 void fields(Io& io, S& s) {
   io.required("gtrid", s.gtrid, TextBound{.bytes_min = 1, .bytes_max = kGtridBytesMax, .chars = Chars::printable});
   io.required("branch", s.branch, NumberBound{.min = 1, .max = kBranchesMax});
-  io.required("who", s.who, TextBound{.bytes_min = 1, .bytes_max = kWhoBytesMax, .chars = Chars::one_line});
   io.required("reason", s.reason, TextBound{.bytes_min = 1, .bytes_max = kReasonBytesMax, .chars = Chars::one_line});
 }
 
@@ -95,9 +94,7 @@ void fields(Io& io, S& s) {
 }
 
 template <typename Io, Is<RecoverQuery> S>
-void fields(Io& io, S& s) {
-  io.required("who", s.who, TextBound{.bytes_min = 1, .bytes_max = kWhoBytesMax, .chars = Chars::one_line});
-}
+void fields(Io&, S&) {}
 
 template <typename Io, Is<Hazard> S>
 void fields(Io& io, S& s) {
@@ -273,6 +270,7 @@ void fields(Io& io, S& s) {
   io.required("live", s.live);
   io.required("in_doubt", s.in_doubt);
   io.required("hazards", s.hazards);
+  io.optional("control_socket", s.control_socket);
   io.required("limits", s.limits);
   io.required("counters", s.counters);
 }

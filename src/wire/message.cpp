@@ -18,8 +18,8 @@ constexpr std::array<std::string_view, std::variant_size_v<Call>> kMethodNames{
 
 /// Methods that nothing can be said to without params.
 template <typename Query>
-inline constexpr bool kNeedsParams = std::is_same_v<Query, Transaction> || std::is_same_v<Query, StatusQuery> ||
-                                     std::is_same_v<Query, Acknowledgement> || std::is_same_v<Query, RecoverQuery>;
+inline constexpr bool kNeedsParams =
+    std::is_same_v<Query, Transaction> || std::is_same_v<Query, StatusQuery> || std::is_same_v<Query, Acknowledgement>;
 
 template <typename Query, std::size_t I = 0>
 constexpr std::string_view method_name() {

@@ -39,10 +39,7 @@ struct InfoQuery {};
 
 struct HazardsQuery {};
 /// What is in doubt is to be settled now.
-struct RecoverQuery {
-  std::string who;
-  bool operator==(const RecoverQuery&) const = default;
-};
+struct RecoverQuery {};
 
 struct HazardList {
   std::vector<Hazard> hazards;

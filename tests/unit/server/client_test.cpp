@@ -33,13 +33,32 @@ TEST_F(ClientTest, EveryCallIsAnswered) {
   EXPECT_EQ(connected->participants()->size(), 2U);
   EXPECT_EQ(connected->info()->limits.at("connections_max"), 4'096U);
   EXPECT_EQ(connected->hazards()->size(), 3U);
-  EXPECT_TRUE(connected->acknowledge({"g", 1, "ada", "seen to"}).ok());
-  EXPECT_EQ(connected->acknowledge({"g", 2, "ada", "seen to"}).error().code, Errc::not_found);
-  EXPECT_EQ(connected->acknowledge({"g", 1, "", "seen to"}).error().code, Errc::invalid_argument);
-  EXPECT_EQ(connected->survey({.gtrid = {}, .participant = "stock", .age_min_ms = 5, .from = {}})->coordinator,
-            "stock");
-  EXPECT_EQ(*connected->recover_now("ada"), 3U);
   EXPECT_EQ(counter("connections"), 1U);
+}
+
+TEST_F(ClientTest, WhatChangesThePastIsServedOnTheControlSocketOnly) {
+  const ControlFolder folder;
+  serve({.control_socket = folder.socket()});
+  auto over_tcp = client();
+  ASSERT_TRUE(over_tcp.ok());
+  for (const auto& refused : {over_tcp->acknowledge({"g", 1, "ada", "seen to"}), Status(over_tcp->survey({}).error()),
+                              Status(over_tcp->recover_now().error())}) {
+    EXPECT_EQ(refused.error().code, Errc::refused);
+    EXPECT_NE(refused.error().what.find(folder.socket()), std::string::npos) << refused.error().what;
+  }
+  Client::Address address;
+  address.unix_socket = over_tcp->info()->control_socket;
+  EXPECT_EQ(address.unix_socket, folder.socket());
+  auto control = Client::connect(address);
+  ASSERT_TRUE(control.ok()) << control.error().what;
+  EXPECT_TRUE(control->acknowledge({"g", 1, "somebody else", "seen to"}).ok());
+  const auto who = service.last_who();
+  EXPECT_NE(who.find("pid " + std::to_string(::getpid())), std::string::npos) << who;
+  EXPECT_EQ(who.find("somebody else"), std::string::npos) << who;
+  EXPECT_EQ(control->acknowledge({"g", 2, "", "seen to"}).error().code, Errc::not_found);
+  EXPECT_EQ(control->survey({.gtrid = {}, .participant = "stock", .age_min_ms = 5, .from = {}})->coordinator, "stock");
+  EXPECT_EQ(*control->recover_now(), who.size());
+  EXPECT_EQ(control->submit(transaction())->outcome, Outcome::committed);
 }
 
 TEST_F(ClientTest, TheServersRefusalOfAFieldComesBack) {

@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -43,7 +45,11 @@ class InMemoryService {
         .info = [] { return ServerInfo{}; },
         .hazards = [] { return std::vector<Hazard>(3); },
         .acknowledge =
-            [](const Acknowledgement& said, const ports::Done<Status>& done) {
+            [this](const Acknowledgement& said, const ports::Done<Status>& done) {
+              {
+                const std::lock_guard lock(mutex_);
+                last_who_ = said.who;
+              }
               done(said.branch == 1 ? Status(Ok{}) : Error{Errc::not_found, "no such hazard", false});
             },
         .survey =
@@ -87,6 +93,11 @@ class InMemoryService {
     for (const auto& [label, done] : waiting_) all.push_back(label);
     return all;
   }
+  /// Who has acknowledged last.
+  std::string last_who() {
+    const std::lock_guard lock(mutex_);
+    return last_who_;
+  }
   std::size_t submitted() {
     const std::lock_guard lock(mutex_);
     return submitted_;
@@ -123,6 +134,24 @@ class InMemoryService {
   std::condition_variable arrived_;
   std::map<std::string, Done> waiting_;
   std::size_t submitted_ = 0;
+  std::string last_who_;
+};
+
+/// Where a control socket may be made.
+class ControlFolder {
+ public:
+  ControlFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "assent-control-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+    path_ = pattern;
+  }
+  ~ControlFolder() { std::filesystem::remove_all(path_); }
+  ControlFolder(const ControlFolder&) = delete;
+  ControlFolder& operator=(const ControlFolder&) = delete;
+  std::string socket() const { return path_ / "control"; }
+
+ private:
+  std::filesystem::path path_;
 };
 
 /// A plain client socket, as `nc` would be.

@@ -15,7 +15,7 @@ TEST_F(ServerTest, AnswersEveryMethod) {
               "\n"
               R"({"jsonrpc":"2.0","id":7,"method":"hazard.list"})"
               "\n"
-              R"({"jsonrpc":"2.0","id":8,"method":"recovery.apply","params":{"who":"ada"}})"
+              R"({"jsonrpc":"2.0","id":8,"method":"recovery.apply"})"
               "\n");
   EXPECT_TRUE(has(client.line(), R"("id":1,"result":{"gtrid":"at once","outcome":"committed")"));
   const auto info = client.line();
@@ -27,10 +27,10 @@ TEST_F(ServerTest, AnswersEveryMethod) {
   EXPECT_TRUE(has(client.line(), R"("id":5,"result")"));
   EXPECT_TRUE(has(client.line(), R"("id":6,"error":{"code":-32003,"message":"no transaction g")"));
   EXPECT_TRUE(has(client.line(), R"("id":7,"result":{"hazards":[{)"));
-  EXPECT_TRUE(has(client.line(), R"("id":8,"result":{"branches":3})"));
+  EXPECT_TRUE(has(client.line(), R"("id":8,"error":{"code":-32)"));
   client.send(R"({"jsonrpc":"2.0","id":9,"method":"recovery.survey","params":{"participant":"stock"}})"
               "\n");
-  EXPECT_TRUE(has(client.line(), R"("id":9,"result":{"coordinator":"stock","branches":[])"));
+  EXPECT_TRUE(has(client.line(), "there is no control socket"));
   client.send(R"({"jsonrpc":"2.0","id":10,"method":"hazard.acknowledge","params":{"gtrid":"g"}})"
               "\n");
   EXPECT_TRUE(has(client.line(), R"("id":10,"error":{"code":-32602)"));
