@@ -112,6 +112,33 @@ ParticipantInfo examined(const Config& config, ParticipantSettings participant, 
   return info;
 }
 
+const std::string* identity_of(const ParticipantInfo& one) {
+  const auto found = std::find_if(one.findings.begin(), one.findings.end(),
+                                  [](const auto& finding) { return finding.probe == "server_identity"; });
+  return found == one.findings.end() || found->grade != DoctorFinding::Grade::pass ? nullptr : &found->seen;
+}
+
+// Of two names of one server, branches on one row wait for each other, and as acceptors they are one. A server whose
+// data was copied from another looks the same, and then neither can be told from the other.
+void find_same_servers(std::vector<ParticipantInfo>& all) {
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const auto* own = identity_of(all[i]);
+    for (std::size_t j = 0; own != nullptr && j < i; ++j) {
+      const auto* other = identity_of(all[j]);
+      if (other == nullptr || *other != *own) continue;
+      all[i].findings.push_back(
+          {"same_server", DoctorFinding::Grade::warning,
+           "has the same identity as '" + all[j].name +
+               "': two names of one server, whose branches wait for each other's rows until their deadline, and which "
+               "is "
+               "one acceptor, not two; or its data was copied from there, and the two cannot be told apart",
+           "give one server one name; after a copy, with nothing in doubt there, run at one of them: DELETE FROM "
+           "assent.server; and restart assentd, which makes a new identity"});
+      break;
+    }
+  }
+}
+
 const char* verdict(ParticipantInfo::State state) {
   switch (state) {
     case ParticipantInfo::State::up: return "fit to serve";
@@ -147,6 +174,7 @@ int ctl_doctor(const CtlCall& call) {
   if (auto log = judge_log(config.log.directory)) host.findings.push_back(std::move(*log));
   for (const auto& participant : config.participants)
     report.participants.push_back(examined(config, participant, host));
+  find_same_servers(report.participants);
   int code = exit_code_of_all(report.participants);
   if (call.operands.empty()) {
     if (any_refusal(host.findings)) code = kExitBadConfig;

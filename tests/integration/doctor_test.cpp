@@ -215,6 +215,14 @@ TEST_P(DoctorTest, AnAccountThatMayNotDetachItsBranchesIsRefusedWithTheRemedy) {
   participant.port().stop();
 }
 
+TEST_P(DoctorTest, TwoNamesOfOneServerAreTold) {
+  Ctl ctl(config_for(server, database, coordinator), true);
+  ASSERT_EQ(ctl.run({"participants", "init"}).code, 0);
+  const auto told = ctl.run({"doctor"});
+  EXPECT_EQ(told.code, 0) << told.out;
+  EXPECT_THAT(told.out, HasSubstr("has the same identity as 'stock'"));
+}
+
 TEST_P(DoctorTest, TheCommandTellsOfTheDatabaseAndOfThisHost) {
   Ctl ctl(config_for(server, database, coordinator));
   const auto well = ctl.run({"doctor", "--json"});

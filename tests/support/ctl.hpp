@@ -16,13 +16,16 @@ namespace assent::testing {
 /// assentctl with a configuration of one participant, in a folder of its own.
 class Ctl {
  public:
-  explicit Ctl(const participant::Config& connection) {
+  /// `twice`: the same server once more, under its name with `_again` behind it.
+  explicit Ctl(const participant::Config& connection, bool twice = false) {
     nlohmann::ordered_json config;
     config["coordinator"]["id"] = connection.coordinator_id;
     config["log"]["directory"] = "log";
     config["participants"][connection.name] = {{"host", connection.host},         {"port", connection.port},
                                                {"user", connection.user},         {"password_file", "password"},
                                                {"database", connection.database}, {"schema", connection.schema}};
+    config["participants"][connection.name + "_again"] = config["participants"][connection.name];
+    if (!twice) config["participants"].erase(connection.name + "_again");
     std::ofstream(path("password")) << connection.password << '\n';
     ::chmod(path("password").c_str(), 0600);
     std::ofstream(path("assentd.json")) << config;
