@@ -241,7 +241,7 @@ TEST_P(FaultsLogTest, WithoutItsLogItIsRefusedThoughNothingIsInDoubtAndItsKeysAr
   const auto said_before = daemon_.output().size();
   daemon_.options().arguments = {"--log-lost"};
   start();
-  EXPECT_THAT(daemon_.output().substr(said_before), HasSubstr("idempotency keys"));
+  EXPECT_THAT(daemon_.output().substr(said_before), HasSubstr("Idempotency keys that were promised with the lost log"));
   EXPECT_EQ(outcome_of(daemon_, "another order"), Outcome::committed);
   expect_paid(2);
   daemon_.options().arguments = {};

@@ -100,8 +100,9 @@ TEST_P(FaultsPlantedTest, OneUnderTheXidOfACommittedBranchHidesNoProof) {
     EXPECT_THAT(shown.output, AllOf(HasSubstr("HAZARD"), HasSubstr("foreign")));
     EXPECT_EQ(live({"hazards", "acknowledge", gtrid, "1", "--reason", "paid back"}).code, kCtlClean);
     EXPECT_TRUE(eventually([&] { return !is_prepared(west(), gtrid, "02.02.west"); })) << daemon_.output();
-    EXPECT_EQ(dba(east()).error_of("XA ROLLBACK " + planted), 0U);
     EXPECT_EQ(balance(west(), 2), kOpening);
+    // Without the committed row, which may be deleted from now on, nothing tells it from the real one.
+    dba(east()).error_of("XA ROLLBACK " + planted);
     daemon_.kill_9();
   }
 }
