@@ -118,8 +118,8 @@ const std::string* identity_of(const ParticipantInfo& one) {
   return found == one.findings.end() || found->grade != DoctorFinding::Grade::pass ? nullptr : &found->seen;
 }
 
-// Of two names of one server, branches on one row wait for each other, and as acceptors they are one. A server whose
-// data was copied from another looks the same, and then neither can be told from the other.
+// Branches under two names of one server can wait for each other's rows, and as acceptors the two are one. If the data
+// of one server was copied to another, both have the same identity, and addresses that are exchanged are not noticed.
 void find_same_servers(std::vector<ParticipantInfo>& all) {
   for (std::size_t i = 1; i < all.size(); ++i) {
     const auto* own = identity_of(all[i]);
@@ -129,9 +129,9 @@ void find_same_servers(std::vector<ParticipantInfo>& all) {
       all[i].findings.push_back(
           {"same_server", DoctorFinding::Grade::warning,
            "has the same identity as '" + all[j].name +
-               "': two names of one server, whose branches wait for each other's rows until their deadline, and which "
-               "is "
-               "one acceptor, not two; or its data was copied from there, and the two cannot be told apart",
+               "': either both names lead to one server, so that their branches wait for each other's rows until the "
+               "deadline and the two count as one acceptor; or its data was copied from there, and exchanged addresses "
+               "would not be noticed",
            "give one server one name; after a copy, with nothing in doubt there, run at one of them: DELETE FROM "
            "assent.server; and restart assentd, which makes a new identity"});
       break;

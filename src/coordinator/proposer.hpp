@@ -74,7 +74,7 @@ class Proposer : public std::enable_shared_from_this<Proposer> {
   void on_answer(const Asked& asked, const Result<ports::AcceptorAnswer>& answer);
   bool has_answered_locked(std::size_t acceptor) const;
   void choose_locked(base::SteadyTime now);
-  /// After anything has changed: what is to be told, or who is to be asked next.
+  /// After anything has changed: the outcome, with the callback that takes it, or the acceptors to ask next.
   std::pair<Told, Outcome> go_on_locked(base::SteadyTime now, Asking& asking);
   void count_locked(const Asked& asked, const ports::AcceptorAnswer& answer);
   bool is_stuck_locked() const;

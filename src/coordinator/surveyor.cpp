@@ -304,6 +304,8 @@ void Surveyor::add_remembered(SeenTransaction& one, const Knowledge* knowledge) 
 void Surveyor::find_planted_again(Seen& seen) const {
   std::map<std::string, std::set<protocol::Xid>> suspects;
   for (const auto& [gtrid, one] : seen.transactions) {
+    // One that this process is committing has just done so.
+    if (one.is_alive) continue;
     for (const auto& branch : one.branches) {
       if (branch.sight == Sight::proven && !branch.listed_at.empty()) suspects[branch.listed_at].insert(*branch.xid);
     }

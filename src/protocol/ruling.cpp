@@ -128,8 +128,8 @@ constexpr RulingRule kRules[] = {
     {kTwo, kNothing, is(Era::current), kYes, kNone, kAny, kAny, kAny, kAny, kAny, kUnchosen, kAny, kAny,
      {Ruling::roll_back, Ground::presumed}},
 
-    // Two phases, of a log before this one: nothing is presumed, and a choice binds as it does without the log. If one branch is committed and another is gone, then the
-    // decision, whatever it was, was not carried out everywhere.
+    // Two phases, of a log before this one: nothing is presumed, and a choice binds as it does without the log. If
+    // one branch is committed and another is gone, then the decision, whatever it was, was not carried out everywhere.
     {kTwo, kNothing, is(Era::before_log), kYes, kWhole, kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny,
      {Ruling::commit, Ground::proven}},
     {kTwo, kNothing, is(Era::before_log), kYes, is_not(Proven::all), kAny, kAny, kAny, kAny, kAny, is(Chosen::commit),

@@ -27,7 +27,6 @@ inline constexpr std::size_t kStatementsPerBranchMax = 10'000;
 inline constexpr std::size_t kArgsPerStatementMax = 65'535;
 inline constexpr std::size_t kLabelBytesMax = 128;
 inline constexpr std::size_t kIdempotencyKeyBytesMax = 128;
-inline constexpr std::size_t kWhoBytesMax = 255;
 inline constexpr std::size_t kReasonBytesMax = 1'000;
 inline constexpr std::size_t kGtridBytesMax = protocol::kXidPartBytesMax;
 inline constexpr std::size_t kParticipantBytesMax = protocol::kParticipantNameBytesMax;

@@ -148,7 +148,6 @@ TEST(ProtocolPage, TheBoundsAreTheCodes) {
       {"kIdempotencyKeyBytesMax", kIdempotencyKeyBytesMax},
       {"kLabelBytesMax", kLabelBytesMax},
       {"kGtridBytesMax", kGtridBytesMax},
-      {"kWhoBytesMax", kWhoBytesMax},
       {"kReasonBytesMax", kReasonBytesMax},
       {"kDecimalDigitsMax", kDecimalDigitsMax},
       {"kTimeoutMsMax", kTimeoutMsMax},
